@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) 2026 The twampline authors */
+/*
+ * The discipline: keeps a counter's model (struct tw_clock) on a reference clock.
+ *
+ * The caller reads the reference between two reads of the counter: the true offset then lies
+ * inside the bracket, which makes half its width a hard bound. Each accepted reading gives a new
+ * line that starts where the old one is and leads to the reference: the model slews, it never
+ * steps within an epoch. A jump that no legal rate explains is a step of the reference: a new
+ * epoch starts and S stays clear for a while.
+ *
+ * Context: one thread (the control lcore) owns a discipline. Integer arithmetic only; reads no
+ * clock, does not block, allocate or log.
+ */
+#ifndef TW_CLOCK_DISC_H
+#define TW_CLOCK_DISC_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "tw_clock.h"
+
+/* One bracketed reading: counter, reference, counter. */
+struct tw_clock_reading {
+	uint64_t tsc_before;
+	tw_ns ref;
+	uint64_t tsc_after;
+};
+
+/* What the owner of the reference says about it at the time of the readings. */
+struct tw_clock_sync {
+	uint64_t max_error_ns; /* against UTC, configured floor included (DESIGN.md 6) */
+	bool is_synced;
+};
+
+/* Settings; 0 means the default. */
+struct tw_clock_disc_cfg {
+	uint64_t interval_ns;    /* between calls of tw_clock_disc_sample: 100 ms */
+	uint64_t horizon_ns;     /* a model this old is not trusted: 2 s */
+	uint64_t hold_ns;        /* S stays clear this long after a step: 5 s */
+	uint64_t step_ns;        /* smallest offset that can be a step: 20 us */
+	uint32_t max_rate_ppb;   /* fastest legal change of the reference's rate: 1,000,000 */
+	uint32_t max_slew_ppb;   /* fastest correction of phase by the model: 500,000 */
+	uint32_t wander_ppb;     /* rate change to allow for until the next reading: 1,000 */
+	uint32_t granularity_ns; /* of the reference and of the stamp: 2 */
+	uint32_t rate_error_ppb; /* of the reference against true seconds: 100,000 */
+	uint32_t max_bracket_ns; /* wider readings are never used (calibration too): 100 us */
+};
+
+/* What became of a reading. */
+enum tw_clock_verdict {
+	TW_CLOCK_V_NONE = 0,
+	TW_CLOCK_V_ACCEPTED, /* model follows: publish it */
+	TW_CLOCK_V_WIDE,     /* bracket too wide: not used */
+	TW_CLOCK_V_BACKWARD, /* counter went backwards: not used */
+	TW_CLOCK_V_SUSPECT,  /* step or fault: S cleared, publish, read again at once */
+	TW_CLOCK_V_STEPPED,  /* step confirmed: new epoch, publish */
+	TW_CLOCK_V_N
+};
+
+/* Counts since init. */
+struct tw_clock_disc_stats {
+	uint64_t accepted;
+	uint64_t wide;
+	uint64_t backward;
+	uint64_t outliers; /* suspects that the next reading did not confirm */
+	uint64_t steps;
+	int64_t last_offset_ns; /* reference - model at the last accepted reading */
+	uint64_t last_width_ns; /* its bracket */
+	int64_t last_step_ns;   /* size of the last step */
+};
+
+#define TW_CLOCK_DISC_POINTS 16
+
+/* A point of the reference's course. */
+struct tw_clock_point {
+	uint64_t tsc; /* middle of the bracket */
+	int64_t ref_ns;
+	uint64_t half_ns; /* half the bracket */
+};
+
+/* Private to the library; plain data, no pointers. */
+struct tw_clock_disc {
+	struct tw_clock_disc_cfg cfg;
+	struct tw_clock model;
+	struct tw_clock_disc_stats stats;
+	struct tw_clock_point point[TW_CLOCK_DISC_POINTS]; /* ring: course since the last bend */
+	uint32_t point_cnt;
+	uint32_t point_idx;            /* where the next goes */
+	int64_t freq;                  /* rate of the reference, 2^-48 ns per tick */
+	int64_t nominal;               /* rate found by calibration, same unit */
+	uint64_t bend_ppb;             /* recent changes of rate, decaying */
+	uint64_t width_ns;             /* usual bracket, slowly following */
+	uint32_t wide_cnt;             /* wide readings in a row */
+	struct tw_clock_point suspect; /* reading that looked like a step */
+	bool has_suspect;
+	uint64_t hold_until_tsc; /* S stays clear until then */
+	bool has_hold;
+};
+
+/** Start without a model. @param cfg  NULL: all defaults */
+void tw_clock_disc_init(struct tw_clock_disc *d, const struct tw_clock_disc_cfg *cfg);
+
+/**
+ * Make the first model from readings spread over 50 to 100 ms (more gives a better rate); also
+ * starts over after init. The error it states holds: bracket of the anchor, rate uncertainty of
+ * the two brackets it was drawn through.
+ * @param reading  @p n readings in order of time
+ * @param n        8 or more
+ * @return 0; -EINVAL (fewer than 8, less than 10 ms, absurd rate); -EAGAIN (the reference was
+ *         stepped meanwhile or brackets are too wide: read again)
+ */
+int tw_clock_disc_calibrate(struct tw_clock_disc *d, const struct tw_clock_reading *reading,
+	size_t n, const struct tw_clock_sync *sync);
+
+/**
+ * Follow the reference: every interval, after calibration.
+ * @param reading  @p n readings taken back to back; the one with the narrowest bracket is used
+ * @param n        1 or more; 5 filters most interruptions
+ * @return what became of it; publish tw_clock_disc_model() after ACCEPTED, SUSPECT, STEPPED
+ */
+enum tw_clock_verdict tw_clock_disc_sample(struct tw_clock_disc *d,
+	const struct tw_clock_reading *reading, size_t n, const struct tw_clock_sync *sync);
+
+/** The model to publish, valid until the next call. */
+const struct tw_clock *tw_clock_disc_model(const struct tw_clock_disc *d);
+
+#endif /* TW_CLOCK_DISC_H */
