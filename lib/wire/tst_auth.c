@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) 2026 The twampline authors */
+/*
+ * Test packets of authenticated mode: only the first block, sequence number and zeros, is under AES
+ * and HMAC, in both directions. Timestamps are in clear (RFC 4656 4.1.2, RFC 5357 4.2.1).
+ */
+#include "tst_secure_i.h"
+
+static bool
+read_req(const uint8_t *pkt, size_t len, const uint8_t *clear, struct tw_tst_req *out)
+{
+	return tw_tst_secure_read_req(len, clear, pkt, out);
+}
+
+static bool
+read_rep(const uint8_t *pkt, size_t len, const uint8_t *clear, struct tw_tst_rep *out)
+{
+	return tw_tst_secure_read_rep(len, clear, pkt, out);
+}
+
+static bool
+write_req(uint8_t *pkt, size_t room, const struct tw_tst_req *in)
+{
+	return tw_tst_secure_write_req(pkt, room, in);
+}
+
+static bool
+write_rep(uint8_t *pkt, size_t room, const struct tw_tst_rep *in)
+{
+	return tw_tst_secure_write_rep(pkt, room, in);
+}
+
+const struct tw_tst_fmt tw_tst_auth = {
+	.name = "authenticated",
+	.prot = TW_TST_PROT_AUTH,
+	.req_min = TW_TST_SECURE_REQ_LEN,
+	.rep_min = TW_TST_SECURE_REP_LEN,
+	.req_cover = 16,
+	.rep_cover = 16,
+	.req_hmac_off = TW_TST_SECURE_REQ_HMAC,
+	.rep_hmac_off = TW_TST_SECURE_REP_HMAC,
+	.req_t_off = TW_TST_SECURE_T,
+	.rep_t_off = TW_TST_SECURE_T,
+	.read_req = read_req,
+	.read_rep = read_rep,
+	.write_req = write_req,
+	.write_rep = write_rep,
+};
