@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) 2026 The twampline authors */
+/*
+ * The data plane: frames in, sessions found, reflect or send called on bursts, frames out.
+ *
+ * Who runs what. One control thread makes, publishes and retires; every function says so. Each
+ * data lcore runs tw_dp_turn() in a loop on its own struct tw_dp_lcore and is the only one to
+ * write the counters, sequence numbers and metrics of the sessions it owns. Control speaks to it
+ * in commands by value (a full ring is -EAGAIN or kept and retried by tw_dp_poll()), it answers
+ * in events and finished-step counters. A session that is to go is unlinked from the table first,
+ * then taken from its owner, and freed once no lcore can hold it: nobody ever waits.
+ *
+ * A flow belongs to the lcore that its session was given; where the device delivers it to
+ * another, the frame is handed over with its arrival time.
+ */
+#ifndef TW_DP_H
+#define TW_DP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <tw_addr.h>
+#include <tw_base.h>
+#include <tw_clock.h>
+#include <tw_metrics.h>
+#include <tw_port.h>
+#include <tw_reflect.h>
+#include <tw_send.h>
+#include <tw_session.h>
+
+#define TW_DP_LCORES_MAX 32
+#define TW_DP_CLOCKS_MAX 4
+#define TW_DP_BURST      32
+#define TW_DP_ERR_SIZE   256
+#define TW_DP_VLANS_MAX  2
+
+struct tw_dp;
+struct tw_dp_lcore;
+
+/* Counters ------------------------------------------------------------------------------------- */
+
+enum tw_dp_ctr_kind {
+	TW_DP_KIND_IN = 1,
+	TW_DP_KIND_OUT,
+	TW_DP_KIND_DROP,
+	TW_DP_KIND_TX,
+	TW_DP_KIND_INFO,
+	TW_DP_KIND_N
+};
+
+enum tw_dp_ctr {
+#define X(NAME, name, kind, help) TW_DP_CTR_##NAME,
+#include "drops.def"
+#undef X
+	TW_DP_CTR_N
+};
+
+struct tw_dp_ctr_desc {
+	const char *name;
+	const char *help;
+	enum tw_dp_ctr_kind kind;
+};
+
+/** Row of drops.def. @return NULL if @p ctr is none */
+const struct tw_dp_ctr_desc *tw_dp_ctr_desc(unsigned ctr);
+
+/* Set-up ------------------------------------------------------------------------------------- */
+
+/* Zero takes the default. */
+struct tw_dp_cfg {
+	unsigned lcore_cnt;    /* data lcores, 1..TW_DP_LCORES_MAX; required */
+	uint32_t refl_max;     /* reflector sessions; 100,000 */
+	uint32_t send_max;     /* sender sessions; 100,000 */
+	uint32_t handover_cnt; /* frames in flight from one lcore to another; 1,024 */
+	uint32_t raw_cnt;      /* raw records of an lcore not yet read; 65,536 */
+	const char *engine;    /* crypto engine; "ipsec-mb" */
+	struct tw_clock clock; /* first model of every clock */
+	int socket_id;         /* -1: any */
+};
+
+/**
+ * Make the data plane: table, session memory (locked, not in core dumps), rings, an engine per
+ * lcore with its self-test.
+ *
+ * Context: control thread, after EAL and tw_crypto_init().
+ * @param err  on failure what, where and how to mend it
+ * @return 0, -EINVAL, -ENOMEM, -EPERM (memory cannot be locked), -ENOTSUP (CPU), -EIO (self-test)
+ */
+int tw_dp_new(const struct tw_dp_cfg *cfg, char err[TW_DP_ERR_SIZE], struct tw_dp **out);
+
+/** Free everything; data lcores must have left. NULL is fine. Context: control thread. */
+void tw_dp_free(struct tw_dp *dp);
+
+/**
+ * Retry what a full command ring held back, finish retirements whose time has come. Bounded.
+ *
+ * Context: control thread, on its tick (1 ms).
+ * @return number of things done; 0 means nothing is due now
+ */
+unsigned tw_dp_poll(struct tw_dp *dp);
+
+/** Publish a model of clock @p clock_idx to all lcores. Context: control thread, 10/s. */
+void tw_dp_clock_publish(struct tw_dp *dp, unsigned clock_idx, const struct tw_clock *model);
+
+/* Ports -------------------------------------------------------------------------------------- */
+
+/**
+ * Give a port's queue pairs to data lcores, least loaded first: pair i serves one lcore.
+ *
+ * Context: control thread.
+ * @return 0, -EEXIST (already there), -EAGAIN (command ring full: try again)
+ */
+int tw_dp_port_add(struct tw_dp *dp, struct tw_port *port);
+
+/**
+ * Begin to take a port away. Its sessions should be retired first: until they are, what they have
+ * to send is refused and counted.
+ *
+ * Context: control thread.
+ * @return 0 or -ENOENT
+ */
+int tw_dp_port_del(struct tw_dp *dp, unsigned port_idx);
+
+/** No lcore uses the port any more: it may be closed. Context: control thread; poll it. */
+bool tw_dp_port_is_gone(const struct tw_dp *dp, unsigned port_idx);
+
+/** Lcore that serves queue pair @p queue, or -ENOENT. Context: control thread. */
+int tw_dp_port_lcore(const struct tw_dp *dp, unsigned port_idx, unsigned queue);
+
+/* Addresses of a flow ------------------------------------------------------------------------- */
+
+/*
+ * Where a session lives: port and VLAN tags, outer first. A VLAN id of 0 is "untagged": priority
+ * tags make no other scope. VRFs are told apart by the port and VLAN they are bound to.
+ */
+struct tw_dp_scope {
+	uint8_t port_idx;
+	uint8_t vlan_cnt;              /* 0..TW_DP_VLANS_MAX */
+	uint16_t vid[TW_DP_VLANS_MAX]; /* outer first */
+};
+
+/** The number in struct tw_sess_key. Context: any thread. */
+uint32_t tw_dp_scope_id(const struct tw_dp_scope *s);
+
+/* Reflector sessions ----------------------------------------------------------------------- */
+
+/** Called when nothing can touch the session any more; its memory is wiped after it returns. */
+typedef void (*tw_dp_retired_fn)(void *arg);
+
+/**
+ * Borrow a zeroed record for the caller to fill (tw_session.h, tw_reflect.h).
+ *
+ * Context: control thread.
+ * @return NULL if tw_dp_cfg.refl_max are in use or memory lacks
+ */
+struct tw_refl_sess *tw_dp_refl_new(struct tw_dp *dp);
+
+/**
+ * Make it findable. From now on the owner lcore may write its part of the record.
+ *
+ * Context: control thread. Never waits; running sessions notice nothing.
+ * @param key   as received packets carry it: dst is our address and port
+ * @return 0, -EEXIST (a session has this key), -ENOENT (no such port), -ENOSPC (table full)
+ */
+int tw_dp_refl_publish(struct tw_dp *dp, struct tw_refl_sess *s, const struct tw_sess_key *key);
+
+/**
+ * Unlink now, free later. Works for a record that was never published, too.
+ *
+ * Context: control thread. Never waits.
+ * @param fn   may be NULL; called from tw_dp_poll() with the record still readable: final counters
+ */
+void tw_dp_refl_retire(struct tw_dp *dp, struct tw_refl_sess *s, tw_dp_retired_fn fn, void *arg);
+
+/** Sessions in use, and those on their way out. Context: control thread. */
+void tw_dp_refl_cnt(const struct tw_dp *dp, uint32_t *live, uint32_t *retiring);
+
+/* Sender sessions ---------------------------------------------------------------------------- */
+
+/* How the packets of a sender travel. Host order; MAC in wire order. */
+struct tw_dp_path {
+	struct tw_dp_scope scope;
+	uint16_t tpid[TW_DP_VLANS_MAX]; /* 0: 0x8100; outer of two: 0x88a8 */
+	uint8_t pcp;                    /* priority bits of the tags */
+	uint8_t next_hop[6];            /* MAC of the next hop */
+	uint8_t dscp;                   /* 0..63 */
+	struct tw_addr src, dst;
+	uint16_t src_port, dst_port;
+};
+
+/**
+ * Borrow a record, and @p mem_size octets (64-aligned, zeroed, no secrets) for what its metrics and
+ * window need.
+ *
+ * Context: control thread.
+ * @param mem   out; belongs to the record; may be NULL if @p mem_size is 0
+ * @return NULL if tw_dp_cfg.send_max are in use or memory lacks (errno)
+ */
+struct tw_send_sess *tw_dp_send_new(struct tw_dp *dp, size_t mem_size, void **mem);
+
+/**
+ * Bind it to the port and an owner lcore and make its replies findable. It sends nothing yet.
+ *
+ * Context: control thread.
+ * @param cookie  comes back in events
+ * @return 0, -EEXIST (a session has this key), -ENOENT (no such port), -ENOSPC, -EINVAL (path)
+ */
+int tw_dp_send_publish(
+	struct tw_dp *dp, struct tw_send_sess *s, const struct tw_dp_path *path, uint64_t cookie);
+
+/** Begin to send, by the schedule in the record. @return 0 or -EAGAIN. Context: control thread. */
+int tw_dp_send_start(struct tw_dp *dp, struct tw_send_sess *s);
+
+/** Send no more; replies still count until Tmax, then comes DONE. Context: control thread. */
+int tw_dp_send_stop(struct tw_dp *dp, struct tw_send_sess *s);
+
+/** Use another next hop, source MAC or tag from now on: same port, addresses and ports.
+ *  @return 0, -EINVAL, -EAGAIN. Context: control thread. */
+int tw_dp_send_path(struct tw_dp *dp, struct tw_send_sess *s, const struct tw_dp_path *path);
+
+/** As tw_dp_refl_retire(), in any state; its memory goes with it. Read reports in @p fn or before.
+ */
+void tw_dp_send_retire(struct tw_dp *dp, struct tw_send_sess *s, tw_dp_retired_fn fn, void *arg);
+
+void tw_dp_send_cnt(const struct tw_dp *dp, uint32_t *live, uint32_t *retiring);
+
+/** Octets the metrics of running sessions hold: for limits and shows. Context: control thread. */
+size_t tw_dp_send_mem(const struct tw_dp *dp);
+
+/* Events ------------------------------------------------------------------------------------- */
+
+enum tw_dp_event_type {
+	TW_DP_EVENT_SEND_DONE =
+		1, /* all sent, Tmax over: metrics are final and control's to read */
+	TW_DP_EVENT_N
+};
+
+struct tw_dp_event {
+	uint32_t type; /* enum tw_dp_event_type */
+	uint32_t lcore_idx;
+	uint64_t cookie;
+};
+
+/**
+ * Take events of all lcores. None is lost: what does not fit the ring is kept by the lcore.
+ *
+ * Context: control thread, on its tick.
+ * @return how many, 0..n
+ */
+unsigned tw_dp_event_pop(struct tw_dp *dp, struct tw_dp_event *ev, unsigned n);
+
+/* One packet, for who asked for raw records (tw_dp_send_raw()). */
+struct tw_dp_raw {
+	uint64_t cookie;
+	uint32_t result; /* what the metrics made of it: tw_metrics.h */
+	uint32_t reserved;
+	struct tw_metrics_reply reply;
+};
+
+/** Turn raw records on or off. @return 0 or -EAGAIN. Context: control thread. */
+int tw_dp_send_raw(struct tw_dp *dp, struct tw_send_sess *s, bool on);
+
+/** Take raw records; lost ones are counted (raw_lost). Context: control thread. */
+unsigned tw_dp_raw_pop(struct tw_dp *dp, struct tw_dp_raw *raw, unsigned n);
+
+/* Statistics --------------------------------------------------------------------------------- */
+
+struct tw_dp_stats {
+	uint64_t ctr[TW_DP_CTR_N];
+	uint64_t cmd_lost;      /* commands refused, ring full (callers saw -EAGAIN) */
+	uint64_t turnaround_ns; /* running estimate: stamp to device, encrypted replies */
+	uint32_t sender_cnt;    /* sessions scheduled now */
+	uint32_t queue_cnt;     /* queue pairs served */
+	bool is_running;        /* between tw_dp_enter() and tw_dp_leave() */
+};
+
+/** Counters of one lcore, or of all with lcore_idx == tw_dp_lcore_cnt(). Context: any thread. */
+void tw_dp_stats_get(const struct tw_dp *dp, unsigned lcore_idx, struct tw_dp_stats *out);
+
+unsigned tw_dp_lcore_cnt(const struct tw_dp *dp);
+
+/* The data lcore ------------------------------------------------------------------------------ */
+
+/** State of data lcore @p lcore_idx, NULL beyond the last. */
+struct tw_dp_lcore *tw_dp_lcore_at(struct tw_dp *dp, unsigned lcore_idx);
+
+/** Join: first call of the lcore's thread. @return 0 or -errno */
+int tw_dp_enter(struct tw_dp_lcore *lc);
+
+/** Leave: last call of the lcore's thread. Frees what it holds of frames. */
+void tw_dp_leave(struct tw_dp_lcore *lc);
+
+/**
+ * One turn: poll queues and rings, answer, collect, send what is due, commands.
+ *
+ * Context: data lcore. No system call, lock or allocation of its own (some devices make them).
+ * @return amount of work found; 0 = idle
+ */
+unsigned tw_dp_turn(struct tw_dp_lcore *lc);
+
+/** Every 256 turns, and after sleeping: clock copies, expiry, events kept back. Bounded. */
+void tw_dp_housekeep(struct tw_dp_lcore *lc);
+
+/**
+ * Time until something is due, at most @p max_ns: how long the lcore may sleep if idle.
+ * Context: data lcore.
+ */
+int64_t tw_dp_idle_ns(const struct tw_dp_lcore *lc, int64_t max_ns);
+
+/** Before and after sleeping: the lcore holds no session meanwhile. */
+void tw_dp_offline(struct tw_dp_lcore *lc);
+void tw_dp_online(struct tw_dp_lcore *lc);
+
+/** Ask the lcore to leave its loop. Context: any thread, signal handlers too. */
+void tw_dp_stop(struct tw_dp *dp);
+
+/** The lcore should leave. Context: data lcore, in housekeeping. */
+bool tw_dp_is_stopping(const struct tw_dp_lcore *lc);
+
+#endif /* TW_DP_H */

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) 2026 The twampline authors */
+/*
+ * Ports: an ethdev brought up from the operator's words and a driver profile, with its queues,
+ * buffers, checksum offloads and, if we own the device, the interface through which the kernel
+ * sees what is no test traffic.
+ *
+ * Who runs what. The control lcore opens, closes, reads statistics and moves frames between the
+ * rings here and the exception interface. Data lcores use the ethdev queues they were given, put
+ * frames on `up` and take frames from `down`; they call nothing of this library. What differs
+ * between drivers stands in drivers-cfg/, compiled in as text; the code knows no driver.
+ */
+#ifndef TW_PORT_H
+#define TW_PORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <rte_ethdev.h>
+#include <rte_mempool.h>
+#include <rte_ring.h>
+
+#include <tw_base.h>
+
+#define TW_PORT_MAX         64 /* ports of a process */
+#define TW_PORT_QUEUES_MAX  32 /* queue pairs of a port */
+#define TW_PORT_NAME_SIZE   32
+#define TW_PORT_IFNAME_SIZE 16
+#define TW_PORT_ARGS_SIZE   512
+#define TW_PORT_ERR_SIZE    256 /* for messages of what failed and how to mend it */
+#define TW_PORT_FRAME_EXTRA 26  /* Ethernet header, two VLAN tags and FCS beside the MTU */
+
+enum tw_port_attach {
+	TW_PORT_ATTACH_DEFAULT = 0, /* as the profile says; never of an open port */
+	TW_PORT_OWNED,  /* the device is ours; the rest goes to an exception interface */
+	TW_PORT_SHARED, /* the kernel keeps the interface and sees its own traffic */
+	TW_PORT_ATTACH_N
+};
+
+/* What the operator asks for. Zero or "" takes the default. */
+struct tw_port_cfg {
+	char name[TW_PORT_NAME_SIZE];    /* how operations name it; required, unique */
+	char profile[TW_PORT_NAME_SIZE]; /* drivers-cfg/<profile>.cfg; "" with a PCI address: by
+					    driver */
+	char dev[64];                    /* kernel interface, PCI address or name of an ethdev */
+	char args[TW_PORT_ARGS_SIZE];    /* further device arguments, "key=value,key=value" */
+	enum tw_port_attach attach;
+	uint16_t mtu;                  /* default: what the device has, else 1500 */
+	uint16_t queue_cnt;            /* default: one pair per data lcore */
+	uint16_t desc_cnt;             /* default: the profile's */
+	char tap[TW_PORT_IFNAME_SIZE]; /* exception interface; default dtap<idx> */
+	uint32_t exception_pps;        /* frames/s a data lcore may send there; default 100,000 */
+	uint8_t clock_idx;             /* which published clock its stamps use */
+	bool is_promisc;
+};
+
+/* What is the same for all ports. */
+struct tw_port_env {
+	unsigned lcore_cnt; /* data lcores: the most queue pairs that make sense */
+	int socket_id;      /* memory; SOCKET_ID_ANY is fine */
+};
+
+/* Counters of the exception interface. One writer each: the control lcore. */
+struct tw_port_exc_ctr {
+	struct tw_ctr to_kernel;        /* frames handed to the interface */
+	struct tw_ctr to_kernel_lost;   /* refused by it */
+	struct tw_ctr from_kernel;      /* frames taken from it */
+	struct tw_ctr from_kernel_lost; /* the ring to the data lcore was full */
+};
+
+/* An open port. Written by the control lcore while no data lcore has it, then constant. */
+struct tw_port {
+	struct tw_port_cfg cfg; /* with the defaults filled in */
+	uint16_t idx;           /* ours, 0..TW_PORT_MAX-1 */
+	uint16_t eth_id;        /* ethdev */
+	uint16_t queue_cnt;     /* pairs set up and started */
+	uint16_t mtu;
+	uint8_t mac[6];                 /* all zero if the device has none */
+	bool is_mac_checked;            /* frames to other addresses may arrive: compare */
+	bool has_rx_cksum;              /* IPv4 and UDP checksums verified by the device */
+	bool has_tx_ip_cksum;           /* IPv4 header checksum filled in by the device */
+	bool has_tx_udp_cksum;          /* UDP checksum filled in over a pseudo header sum */
+	bool takes_partial_cksum;       /* shared: frames of local peers carry partial checksums */
+	bool is_adopted;                /* the ethdev was somebody else's: left open on close */
+	char driver[TW_PORT_NAME_SIZE]; /* of the ethdev */
+	char dev_name[RTE_ETH_NAME_MAX_LEN]; /* of the ethdev */
+	char ifname[TW_PORT_IFNAME_SIZE];    /* kernel interface with our addresses, "" if none */
+	unsigned ifindex;                    /* the same, 0 if none */
+	struct rte_mempool *pool;            /* received frames and replies */
+
+	/* exception path, owned attach; NULL and RTE_MAX_ETHPORTS else */
+	uint16_t tap_eth_id;
+	struct rte_mempool *tap_pool;
+	struct rte_ring *up[TW_PORT_QUEUES_MAX]; /* one producer: lcore of queue pair i */
+	struct rte_ring *down;                   /* one consumer: lcore of queue pair 0 */
+	struct tw_port_exc_ctr exc;
+
+	struct tw_port_priv *priv; /* profile, state of close */
+};
+
+/**
+ * Bring up a port: create or probe the device, set queues, buffers and offloads, start it and,
+ * if owned, make the exception interface with the port's MAC and MTU and set it up.
+ *
+ * Context: control lcore (or main before it runs); makes system calls and may take some ms.
+ * @param err  at least TW_PORT_ERR_SIZE; on failure what, where and how to mend it
+ * @param out  the port, to be closed with tw_port_close()
+ * @return 0; -EINVAL (configuration), -ENODEV (no such device or driver), -EEXIST (name or
+ *         device in use), -ENOSPC (TW_PORT_MAX), -ENOTSUP, -ENOMEM, or what the driver said;
+ *         nothing is left behind on failure
+ */
+int tw_port_open(const struct tw_port_cfg *cfg, const struct tw_port_env *env,
+	char err[TW_PORT_ERR_SIZE], struct tw_port **out);
+
+/**
+ * Stop and close, in any order among ports and at any moment after tw_port_open(). No data lcore
+ * may have it any more (tw_dp_port_is_gone()). Detaches what the driver left on the kernel's
+ * interface. NULL is fine. Context: as tw_port_open().
+ */
+void tw_port_close(struct tw_port *p);
+
+/**
+ * Move frames between the data lcores' rings and the exception interface, a bounded number.
+ *
+ * Context: control lcore, on its tick; makes system calls. Needs CAP_NET_ADMIN only while opening.
+ * @return frames moved; as long as it is not 0 another call may find more
+ */
+unsigned tw_port_exception_poll(struct tw_port *p);
+
+struct tw_port_link {
+	bool is_up;
+	uint32_t speed_mbps; /* 0 if unknown */
+	bool is_full_duplex;
+};
+
+/** Read the link without waiting. Context: control lcore. */
+void tw_port_link_get(const struct tw_port *p, struct tw_port_link *out);
+
+struct tw_port_stats {
+	uint64_t rx_packets, rx_bytes, rx_missed, rx_errors, rx_nombuf;
+	uint64_t tx_packets, tx_bytes, tx_errors;
+	uint64_t exc_to_kernel, exc_to_kernel_lost, exc_from_kernel, exc_from_kernel_lost;
+};
+
+/** Totals since open. Context: control lcore. */
+void tw_port_stats_get(const struct tw_port *p, struct tw_port_stats *out);
+
+/** Driver's own counters: visit each. Context: control lcore. @return how many or -errno */
+int tw_port_xstats_each(const struct tw_port *p,
+	void (*fn)(void *arg, const char *name, uint64_t value), void *arg);
+
+/* A driver profile, from drivers-cfg/<name>.cfg (its format: drivers-cfg/README.md). */
+struct tw_port_profile {
+	char name[TW_PORT_NAME_SIZE];
+	char help[128];
+	char driver[TW_PORT_NAME_SIZE]; /* ethdev driver; "" = any */
+	char bus[16];                   /* vdev | pci | ethdev (an existing one is adopted) */
+	char devargs[256];              /* base arguments with {dev} {queues} {idx} {frame} */
+	char require[128];              /* keys the operator must give in args, space separated */
+	bool needs_dev;                 /* cfg.dev must be given */
+	bool dev_is_iface;              /* cfg.dev is a kernel interface */
+	bool can_own, can_share;
+	enum tw_port_attach attach; /* default */
+	uint16_t queues_max;
+	uint16_t desc_cnt;
+	bool has_rx_cksum, has_tx_cksum; /* use these offloads where the device offers them */
+	bool can_set_mtu;                /* the device takes an MTU; else ours is only a bound */
+	uint16_t mtu_max;                /* 0 = ask the device */
+	bool sees_foreign;               /* frames for other stations may arrive */
+	bool is_partial_cksum;           /* local peers' frames carry partial checksums */
+	bool is_xdp;                     /* leaves an XDP program on cfg.dev: detach it on close */
+	bool wants_allmulti;
+	uint16_t settle_ms;  /* between a link going up and close */
+	char timestamps[64]; /* words for `show port`: none | rx | timesync | tx-schedule */
+	char limits[256];    /* known limits, for people */
+};
+
+/**
+ * Find a profile.
+ *
+ * @param name  its name; NULL to search by @p driver
+ * @return NULL if there is none
+ */
+const struct tw_port_profile *tw_port_profile_find(const char *name, const char *driver);
+
+/** All of them, in order of name. @return NULL beyond the last */
+const struct tw_port_profile *tw_port_profile_at(unsigned i);
+
+/**
+ * Read a profile's text.
+ * @return 0 or -EINVAL with "line N: ..." in @p err
+ */
+int tw_port_profile_read(
+	const char *text, size_t len, struct tw_port_profile *out, char err[TW_PORT_ERR_SIZE]);
+
+#endif /* TW_PORT_H */
