@@ -31,8 +31,11 @@ static const char *const area_names[TW_LOG_AREA_N] = {
 };
 
 static const char *const level_names[] = {
-	[TW_LOG_ERROR] = "error", [TW_LOG_WARNING] = "warning", [TW_LOG_NOTICE] = "notice",
-	[TW_LOG_INFO] = "info",	  [TW_LOG_DEBUG] = "debug",
+	[TW_LOG_ERROR] = "error",
+	[TW_LOG_WARNING] = "warning",
+	[TW_LOG_NOTICE] = "notice",
+	[TW_LOG_INFO] = "info",
+	[TW_LOG_DEBUG] = "debug",
 };
 
 /* Token bucket of an area; under `lock`. */
@@ -140,8 +143,8 @@ stderr_send(enum tw_log_area area, enum tw_log_level level, const char *msg)
 	clock_gettime(CLOCK_REALTIME, &ts);
 	gmtime_r(&ts.tv_sec, &tm);
 	strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%S", &tm);
-	len = snprintf(buf, sizeof(buf), "%s.%03dZ %s %s: %s\n", stamp,
-		(int)(ts.tv_nsec / 1000000), level_names[level], area_names[area], msg);
+	len = snprintf(buf, sizeof(buf), "%s.%03dZ %s %s: %s\n", stamp, (int)(ts.tv_nsec / 1000000),
+		level_names[level], area_names[area], msg);
 	if (len < 0)
 		return false;
 	if ((size_t)len >= sizeof(buf))

@@ -94,8 +94,8 @@ heap_remove(struct tw_loop *l, struct tw_loop_timer *t)
 }
 
 void
-tw_loop_timer_set(struct tw_loop *l, struct tw_loop_timer *t, int64_t due_ns, tw_loop_timer_fn fn,
-		  void *arg)
+tw_loop_timer_set(
+	struct tw_loop *l, struct tw_loop_timer *t, int64_t due_ns, tw_loop_timer_fn fn, void *arg)
 {
 	if (t->is_armed)
 		heap_remove(l, t);
@@ -116,7 +116,7 @@ tw_loop_timer_del(struct tw_loop *l, struct tw_loop_timer *t)
 
 int
 tw_loop_fd_add(struct tw_loop *l, struct tw_loop_fd *w, int fd, uint32_t events, tw_loop_fd_fn fn,
-	       void *arg)
+	void *arg)
 {
 	struct epoll_event ev = {.events = events, .data.ptr = w};
 

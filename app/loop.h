@@ -87,7 +87,7 @@ void tw_loop_wake(struct tw_loop *l);
  * @return 0, or -errno and @p w->fd is negative
  */
 int tw_loop_fd_add(struct tw_loop *l, struct tw_loop_fd *w, int fd, uint32_t events,
-		   tw_loop_fd_fn fn, void *arg);
+	tw_loop_fd_fn fn, void *arg);
 
 /** Change what is wanted; no system call if nothing changes. */
 int tw_loop_fd_want(struct tw_loop *l, struct tw_loop_fd *w, uint32_t events);
@@ -96,8 +96,8 @@ int tw_loop_fd_want(struct tw_loop *l, struct tw_loop_fd *w, uint32_t events);
 void tw_loop_fd_del(struct tw_loop *l, struct tw_loop_fd *w);
 
 /** Arm or re-arm a timer; one in the past fires in the next turn. */
-void tw_loop_timer_set(struct tw_loop *l, struct tw_loop_timer *t, int64_t due_ns,
-		       tw_loop_timer_fn fn, void *arg);
+void tw_loop_timer_set(
+	struct tw_loop *l, struct tw_loop_timer *t, int64_t due_ns, tw_loop_timer_fn fn, void *arg);
 
 /** Disarm; fine if it is not armed. */
 void tw_loop_timer_del(struct tw_loop *l, struct tw_loop_timer *t);

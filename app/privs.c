@@ -47,7 +47,8 @@ caps_set(uint64_t permitted, uint64_t effective)
 	struct __user_cap_header_struct hdr = {.version = _LINUX_CAPABILITY_VERSION_3};
 	struct __user_cap_data_struct data[2] = {
 		{.effective = (uint32_t)effective, .permitted = (uint32_t)permitted},
-		{.effective = (uint32_t)(effective >> 32), .permitted = (uint32_t)(permitted >> 32)},
+		{.effective = (uint32_t)(effective >> 32),
+			.permitted = (uint32_t)(permitted >> 32)},
 	};
 
 	return syscall(SYS_capset, &hdr, data) == 0 ? 0 : -errno;
@@ -88,6 +89,7 @@ tw_privs_init(struct tw_privs *p, const char *user, bool keeps_root, char *err, 
 	snprintf(p->user, sizeof(p->user), "%s", pw->pw_name);
 	p->uid = pw->pw_uid;
 	p->gid = pw->pw_gid;
+	p->is_shared = strcmp(pw->pw_name, "nobody") == 0;
 	p->is_dropping = true;
 	return 0;
 }
@@ -124,7 +126,7 @@ hugepages_free(void)
 int
 tw_privs_check_start(bool needs_hugepages, char *err, size_t err_size)
 {
-	uint64_t caps;
+	uint64_t caps = 0;
 	int ret;
 
 	ret = caps_get(&caps);
@@ -133,14 +135,17 @@ tw_privs_check_start(bool needs_hugepages, char *err, size_t err_size)
 			strerror(-ret));
 	if ((caps & control_caps) != control_caps)
 		return fail(-EPERM, err, err_size,
-			"started without the privileges it needs (uid %u; CAP_NET_ADMIN, CAP_NET_RAW, "
-			"CAP_NET_BIND_SERVICE and CAP_IPC_LOCK are wanted): start it as root, with sudo "
+			"started without the privileges it needs (uid %u; CAP_NET_ADMIN, "
+			"CAP_NET_RAW, "
+			"CAP_NET_BIND_SERVICE and CAP_IPC_LOCK are wanted): start it as root, with "
+			"sudo "
 			"or by its systemd unit; it drops root by itself",
 			(unsigned)geteuid());
 	if (needs_hugepages && hugepages_free() == 0)
 		return fail(-ENOMEM, err, err_size,
 			"no free hugepage in " HUGEPAGES_DIR
-			": reserve some, e.g. echo 256 > /proc/sys/vm/nr_hugepages, or start with EAL "
+			": reserve some, e.g. echo 256 > /proc/sys/vm/nr_hugepages, or start with "
+			"EAL "
 			"options --no-huge -m 512");
 	return 0;
 }
@@ -189,17 +194,18 @@ tw_privs_drop(const struct tw_privs *p, char *err, size_t err_size)
 		return 0;
 	}
 	if (setgroups(0, NULL) != 0 || setresgid(p->gid, p->gid, p->gid) != 0)
-		return fail(-errno, err, err_size, "cannot take the group of user '%s': %s", p->user,
-			strerror(errno));
+		return fail(-errno, err, err_size, "cannot take the group of user '%s': %s",
+			p->user, strerror(errno));
 	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) != 0 || setresuid(p->uid, p->uid, p->uid) != 0)
 		return fail(-errno, err, err_size, "cannot become user '%s': %s", p->user,
 			strerror(errno));
 	if (prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0) != 0 || caps_set(control_caps, control_caps) != 0)
 		return fail(-errno, err, err_size, "cannot keep CAP_NET_ADMIN and its like: %s",
 			strerror(errno));
-	/* a change of user makes the process undumpable, but leaving dumps to the operator is the
-	 * deal: keys are kept out of them page by page */
-	if (prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) != 0)
+	/* a change of user made the process undumpable. With a user of its own that is undone: core
+	 * dumps are the operator's choice and keys are kept out of them page by page. A user shared
+	 * with others ("nobody") must not be able to attach a debugger, so there it stays. */
+	if (!p->is_shared && prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) != 0)
 		return fail(-errno, err, err_size, "cannot stay dumpable: %s", strerror(errno));
 	return 0;
 }

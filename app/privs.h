@@ -17,6 +17,7 @@ struct tw_privs {
 	char user[64];
 	uid_t uid;
 	gid_t gid;
+	bool is_shared;   /* other programs run as this user, too: nobody */
 	bool is_dropping; /* false: --keep-root, or not started as root */
 };
 
@@ -25,7 +26,8 @@ struct tw_privs {
  * Context: main thread, at start.
  * @return 0, or -errno with a message in @p err
  */
-int tw_privs_init(struct tw_privs *p, const char *user, bool keeps_root, char *err, size_t err_size);
+int tw_privs_init(
+	struct tw_privs *p, const char *user, bool keeps_root, char *err, size_t err_size);
 
 /**
  * Check what the start needs, before DPDK is started, and say what is missing.

@@ -5,8 +5,8 @@
  * leaves open for EAL is completed so that several appliances share a host without leaving files
  * behind, and so that a box of any size has its three lcores.
  */
-#ifndef TW_ARGS_H
-#define TW_ARGS_H
+#ifndef TW_OPTIONS_H
+#define TW_OPTIONS_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -15,29 +15,29 @@
 #include "log.h"
 
 /* Longest name of an appliance, with the terminator: it is part of socket paths. */
-#define TW_NAME_SIZE	 32
-#define TW_ARGS_EAL_MAX	 64
-#define TW_ARGS_TEXT_MAX 256
+#define TW_NAME_SIZE        32
+#define TW_OPTIONS_EAL_MAX  64
+#define TW_OPTIONS_TEXT_MAX 256
 
-enum tw_args_verb {
-	TW_ARGS_RUN = 1,
-	TW_ARGS_HELP,	 /* text asked for: print tw_args_help() and leave with status 0 */
-	TW_ARGS_VERSION, /* print the version and leave with status 0 */
+enum tw_options_verb {
+	TW_OPTIONS_RUN = 1,
+	TW_OPTIONS_HELP,    /* text asked for: print tw_options_help() and leave with status 0 */
+	TW_OPTIONS_VERSION, /* print the version and leave with status 0 */
 };
 
-struct tw_args {
-	enum tw_args_verb verb;
+struct tw_options {
+	enum tw_options_verb verb;
 	char name[TW_NAME_SIZE];
-	const char *config;   /* file of shell lines, NULL: none */
-	const char *user;     /* service user, NULL: the default */
-	const char *run_dir;  /* parent of the appliance's socket folder */
-	bool is_interactive;  /* -i */
-	bool keeps_root;      /* --keep-root: no change of user */
+	const char *config;  /* file of shell lines, NULL: none */
+	const char *user;    /* service user, NULL: the default */
+	const char *run_dir; /* parent of the appliance's socket folder */
+	bool is_interactive; /* -i */
+	bool keeps_root;     /* --keep-root: no change of user */
 	enum tw_log_sink log_sink;
 	int eal_argc; /* for rte_eal_init(): argv[0] and what follows */
-	char *eal_argv[TW_ARGS_EAL_MAX + 1];
+	char *eal_argv[TW_OPTIONS_EAL_MAX + 1];
 	bool eal_has_no_huge; /* --no-huge was given: hugepages are not looked for */
-	char eal_text[4][TW_ARGS_TEXT_MAX]; /* storage of what we added */
+	char eal_text[4][TW_OPTIONS_TEXT_MAX]; /* storage of what we added */
 	unsigned eal_text_cnt;
 };
 
@@ -46,17 +46,17 @@ struct tw_args {
  * @param err  gets a message that says what is wrong and how to mend it
  * @return 0, or -EINVAL with @p err filled
  */
-int tw_args_parse(struct tw_args *a, int argc, char **argv, char *err, size_t err_size);
+int tw_options_parse(struct tw_options *a, int argc, char **argv, char *err, size_t err_size);
 
 /** The text of --help. */
-const char *tw_args_help(void);
+const char *tw_options_help(void);
 
 /**
  * Lcore mapping for a box whose CPUs are @p cpus (ascending): main and control share the first,
  * each further CPU, at most @p data_max, gets a data lcore; one CPU carries all three.
  * @return the text for --lcores
  */
-const char *tw_args_lcores(const unsigned *cpus, unsigned cpu_cnt, unsigned data_max, char *out,
-			   size_t size);
+const char *tw_options_lcores(
+	const unsigned *cpus, unsigned cpu_cnt, unsigned data_max, char *out, size_t size);
 
-#endif /* TW_ARGS_H */
+#endif /* TW_OPTIONS_H */

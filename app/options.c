@@ -3,7 +3,7 @@
 /*
  * Reading the command line. Pure text work: nothing is opened here.
  */
-#include "args.h"
+#include "options.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -31,7 +31,7 @@ enum {
 	OPT_VERSION,
 };
 
-static const struct option options[] = {
+static const struct option long_options[] = {
 	{"name", required_argument, NULL, OPT_NAME},
 	{"config", required_argument, NULL, OPT_CONFIG},
 	{"interactive", no_argument, NULL, 'i'},
@@ -46,7 +46,7 @@ static const struct option options[] = {
 };
 
 const char *
-tw_args_help(void)
+tw_options_help(void)
 {
 	return "usage: twampline [EAL options] -- [options]\n"
 	       "\n"
@@ -64,9 +64,11 @@ tw_args_help(void)
 	       "                     notice, info, debug\n"
 	       "  --help, --version\n"
 	       "\n"
-	       "EAL options are those of DPDK, e.g. --lcores '0@0,1@0,2@1' (the lowest lcore is main,\n"
+	       "EAL options are those of DPDK, e.g. --lcores '0@0,1@0,2@1' (the lowest lcore is "
+	       "main,\n"
 	       "the next is control, the rest carry packets), -a PCI, --no-pci, --no-huge -m 512.\n"
-	       "Without them the CPUs this process may use are shared out and --in-memory is set.\n";
+	       "Without them the CPUs this process may use are shared out and --in-memory is "
+	       "set.\n";
 }
 
 static int
@@ -97,7 +99,7 @@ name_is_good(const char *name)
 static int
 log_levels_apply(const char *text, char *err, size_t size)
 {
-	char copy[TW_ARGS_TEXT_MAX], *item, *save = NULL, *eq;
+	char copy[TW_OPTIONS_TEXT_MAX], *item, *save = NULL, *eq;
 	int area, level;
 
 	if (strlen(text) >= sizeof(copy))
@@ -116,7 +118,8 @@ log_levels_apply(const char *text, char *err, size_t size)
 		level = tw_log_level_find(item);
 		if (level < 0)
 			return fail(err, size,
-				"--log-level: no level '%s'; use error, warning, notice, info or debug",
+				"--log-level: no level '%s'; use error, warning, notice, info or "
+				"debug",
 				item);
 		tw_log_level_set((enum tw_log_area)area, (enum tw_log_level)level);
 	}
@@ -136,7 +139,7 @@ log_sink_find(const char *text)
 }
 
 static int
-option_take(struct tw_args *a, int opt, const char *given, char *err, size_t size)
+option_take(struct tw_options *a, int opt, const char *given, char *err, size_t size)
 {
 	int sink;
 
@@ -172,10 +175,10 @@ option_take(struct tw_args *a, int opt, const char *given, char *err, size_t siz
 	case OPT_LOG_LEVEL:
 		return log_levels_apply(optarg, err, size);
 	case OPT_HELP:
-		a->verb = TW_ARGS_HELP;
+		a->verb = TW_OPTIONS_HELP;
 		return 0;
 	case OPT_VERSION:
-		a->verb = TW_ARGS_VERSION;
+		a->verb = TW_OPTIONS_VERSION;
 		return 0;
 	case ':':
 		return fail(err, size, "option '%s' needs a value; see --help", given);
@@ -187,7 +190,7 @@ option_take(struct tw_args *a, int opt, const char *given, char *err, size_t siz
 }
 
 static int
-options_parse(struct tw_args *a, int argc, char **argv, char *err, size_t size)
+options_parse(struct tw_options *a, int argc, char **argv, char *err, size_t size)
 {
 	int opt, ret;
 
@@ -196,7 +199,7 @@ options_parse(struct tw_args *a, int argc, char **argv, char *err, size_t size)
 	for (;;) {
 		const char *given = argv[optind > 0 ? optind : 1];
 
-		opt = getopt_long(argc, argv, "+:i", options, NULL);
+		opt = getopt_long(argc, argv, "+:i", long_options, NULL);
 		if (opt == -1)
 			break;
 		ret = option_take(a, opt, given, err, size);
@@ -209,17 +212,17 @@ options_parse(struct tw_args *a, int argc, char **argv, char *err, size_t size)
 }
 
 static int
-eal_add(struct tw_args *a, char *text, char *err, size_t size)
+eal_add(struct tw_options *a, char *text, char *err, size_t size)
 {
-	if (a->eal_argc == TW_ARGS_EAL_MAX)
-		return fail(err, size, "more than %d EAL arguments", TW_ARGS_EAL_MAX);
+	if (a->eal_argc == TW_OPTIONS_EAL_MAX)
+		return fail(err, size, "more than %d EAL arguments", TW_OPTIONS_EAL_MAX);
 	a->eal_argv[a->eal_argc++] = text;
 	return 0;
 }
 
 /* One of @p names (up to a NULL) is among the EAL arguments, alone or as NAME=VALUE. */
 static bool
-eal_has(const struct tw_args *a, const char *const *names)
+eal_has(const struct tw_options *a, const char *const *names)
 {
 	size_t len;
 	int i;
@@ -240,7 +243,7 @@ eal_has(const struct tw_args *a, const char *const *names)
 }
 
 static char *
-eal_text(struct tw_args *a)
+eal_text(struct tw_options *a)
 {
 	return a->eal_text[a->eal_text_cnt++];
 }
@@ -260,7 +263,7 @@ cpus_allowed(unsigned *cpus, unsigned max)
 }
 
 const char *
-tw_args_lcores(const unsigned *cpus, unsigned cpu_cnt, unsigned data_max, char *out, size_t size)
+tw_options_lcores(const unsigned *cpus, unsigned cpu_cnt, unsigned data_max, char *out, size_t size)
 {
 	unsigned i, data_cnt = cpu_cnt > 1 ? cpu_cnt - 1 : 1;
 	int len;
@@ -276,11 +279,11 @@ tw_args_lcores(const unsigned *cpus, unsigned cpu_cnt, unsigned data_max, char *
 
 /* Complete what the operator left to us. */
 static int
-eal_complete(struct tw_args *a, char *err, size_t size)
+eal_complete(struct tw_options *a, char *err, size_t size)
 {
 	static const char *const lcore_names[] = {"-l", "-c", "--lcores", NULL};
-	static const char *const memory_names[] = {"--in-memory", "--no-huge", "--huge-dir",
-		"--huge-unlink", "--legacy-mem", NULL};
+	static const char *const memory_names[] = {
+		"--in-memory", "--no-huge", "--huge-dir", "--huge-unlink", "--legacy-mem", NULL};
 	static const char *const prefix_names[] = {"--file-prefix", NULL};
 	static const char *const no_huge_names[] = {"--no-huge", NULL};
 	static char in_memory[] = "--in-memory", lcores[] = "--lcores";
@@ -293,7 +296,7 @@ eal_complete(struct tw_args *a, char *err, size_t size)
 		if (cpu_cnt == 0)
 			return fail(err, size, "cannot tell the CPUs: give EAL option --lcores");
 		text = eal_text(a);
-		tw_args_lcores(cpus, cpu_cnt, DATA_LCORES_DEFAULT, text, TW_ARGS_TEXT_MAX);
+		tw_options_lcores(cpus, cpu_cnt, DATA_LCORES_DEFAULT, text, TW_OPTIONS_TEXT_MAX);
 		if (eal_add(a, lcores, err, size) != 0 || eal_add(a, text, err, size) != 0)
 			return -EINVAL;
 	}
@@ -301,19 +304,19 @@ eal_complete(struct tw_args *a, char *err, size_t size)
 		return -EINVAL;
 	if (!eal_has(a, prefix_names)) {
 		text = eal_text(a);
-		snprintf(text, TW_ARGS_TEXT_MAX, "--file-prefix=twampline-%s", a->name);
+		snprintf(text, TW_OPTIONS_TEXT_MAX, "--file-prefix=twampline-%s", a->name);
 		return eal_add(a, text, err, size);
 	}
 	return 0;
 }
 
 int
-tw_args_parse(struct tw_args *a, int argc, char **argv, char *err, size_t err_size)
+tw_options_parse(struct tw_options *a, int argc, char **argv, char *err, size_t err_size)
 {
 	int i, split = argc, ret;
 
 	memset(a, 0, sizeof(*a));
-	a->verb = TW_ARGS_RUN;
+	a->verb = TW_OPTIONS_RUN;
 	a->run_dir = RUN_DIR_DEFAULT;
 	a->log_sink = TW_LOG_TO_AUTO;
 	strcpy(a->name, "default");
@@ -323,17 +326,17 @@ tw_args_parse(struct tw_args *a, int argc, char **argv, char *err, size_t err_si
 			break;
 		}
 		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
-			a->verb = TW_ARGS_HELP;
+			a->verb = TW_OPTIONS_HELP;
 		else if (strcmp(argv[i], "--version") == 0 || strcmp(argv[i], "-v") == 0)
-			a->verb = TW_ARGS_VERSION;
-		if (a->verb != TW_ARGS_RUN)
+			a->verb = TW_OPTIONS_VERSION;
+		if (a->verb != TW_OPTIONS_RUN)
 			return 0;
 		if (eal_add(a, argv[i], err, err_size) != 0)
 			return -EINVAL;
 	}
 	if (split < argc) {
 		ret = options_parse(a, argc - split, argv + split, err, err_size);
-		if (ret != 0 || a->verb != TW_ARGS_RUN)
+		if (ret != 0 || a->verb != TW_OPTIONS_RUN)
 			return ret;
 	}
 	return eal_complete(a, err, err_size);
