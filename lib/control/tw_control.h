@@ -29,6 +29,9 @@
 
 #include "tw_addr.h"
 #include "tw_base.h"
+#include "tw_crypto.h"
+#include "tw_keyring.h"
+#include "tw_wire.h"
 
 #define TW_CTL_PORT        862   /* TWAMP-Control over TCP, RFC 8545 */
 #define TW_CTL_COUNT_MIN   1024  /* PBKDF2 iterations, RFC 4656 3.1 */
@@ -75,15 +78,6 @@ const char *tw_ctl_reason_str(
 	const struct tw_ctl_reason *reason, const char *where, char *out, size_t size);
 
 /*
- * Keys of one protected test session, PROTOCOL.md 3.5. In the secure heap; borrowed for the call
- * that shows them.
- */
-struct tw_ctl_test_keys {
-	uint8_t aes[16];
-	uint8_t hmac[32];
-};
-
-/*
  * A PBKDF2 job: milliseconds of work that must not run on the event loop. In the secure heap;
  * opaque to the caller, who carries the pointer to a worker thread and back.
  */
@@ -109,12 +103,11 @@ struct tw_ctl_ops {
 	bool (*random)(void *app, void *out, size_t len);
 
 	/**
-	 * Find the secret of a KeyID (1..80 octets, valid UTF-8). What is returned stays valid
-	 * until the callback's caller returns; it is copied into the secure heap at once.
-	 * @return false if there is no such key
+	 * Find the secret of a KeyID: tw_keyring_find() on the application's ring.
+	 * @param is_known  out: false if the reference is to a dummy
+	 * @return a reference, which the machine drops; NULL without memory
 	 */
-	bool (*key)(void *app, const uint8_t *key_id, size_t key_id_len, const uint8_t **secret,
-		size_t *secret_len);
+	struct tw_secret *(*key)(void *app, const struct tw_keyring_id *id, bool *is_known);
 
 	/**
 	 * Take a job: run tw_ctl_kdf_run() elsewhere, then tw_ctl_kdf_done().

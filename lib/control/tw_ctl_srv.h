@@ -104,8 +104,8 @@ struct tw_ctl_sess_param {
 	uint64_t start_ntp; /* Start Time, informative */
 	int64_t timeout_ns; /* grace after Stop */
 	int64_t refwait_ns;
-	uint32_t rate_pps;                   /* cap of replies for this session, 0: none */
-	const struct tw_ctl_test_keys *keys; /* borrowed; NULL if test packets are open */
+	uint32_t rate_pps;                 /* cap of replies for this session, 0: none */
+	const struct tw_crypto_keys *keys; /* borrowed; NULL if test packets are open */
 };
 
 /* Answer of `reserve`. */
