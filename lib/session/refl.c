@@ -69,7 +69,7 @@ void
 tw_refl_sess_counts(const struct tw_refl_sess *sess, struct tw_refl_counts *out)
 {
 	memset(out, 0, sizeof(*out));
-	out->reflected = atomic_load_explicit(&sess->next_seq, memory_order_relaxed);
+	out->reflected = tw_ctr_get(&sess->reflected);
 	out->last_valid.ns = atomic_load_explicit(&sess->last_valid_ns, memory_order_relaxed);
 	for (unsigned i = 1; i < TW_REFL_DROP_N; i++) {
 		out->drops[i] = tw_ctr_get(&sess->drops[i]);

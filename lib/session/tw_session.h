@@ -27,6 +27,10 @@
 
 struct tw_metrics; /* tw_metrics.h */
 
+/* Most packets in one call of a burst function of lib/reflect and lib/send. */
+#define TW_BURST_MAX 64
+static_assert(TW_BURST_MAX <= TW_ENGINE_BURST_MAX, "a burst is protected in one call");
+
 /* --- what both roles share --- */
 
 enum tw_sess_role { TW_SESS_ROLE_REFLECTOR = 1, TW_SESS_ROLE_SENDER, TW_SESS_ROLE_N };
@@ -133,13 +137,13 @@ const char *tw_refl_drop_name(unsigned reason);
 struct tw_refl_sess {
 	struct tw_sess s;
 
-	/* w: owner lcore   r: control, relaxed */
-	alignas(TW_CACHE_LINE) _Atomic uint64_t next_seq; /* low 32 bits: next Sequence Number;
-							   * whole: replies handed to the device */
-	_Atomic int64_t last_valid_ns;       /* T2 of the last valid packet; 0: none yet */
-	int64_t rate_tat_ns;                 /* owner only: time up to which the rate is used up */
-	uint32_t rate_interval_ns;           /* w: control, before publication; 0: no limit */
-	struct tw_ctr drops[TW_REFL_DROP_N]; /* [0] unused */
+	/* w: owner lcore   r: control, relaxed, the atomic ones */
+	alignas(TW_CACHE_LINE) uint32_t next_seq; /* next Sequence Number */
+	uint32_t rate_interval_ns;                /* w: control, before publication; 0: no limit */
+	int64_t rate_tat_ns;                      /* time up to which the rate is used up */
+	_Atomic int64_t last_valid_ns;            /* T2 of the last valid packet; 0: none yet */
+	struct tw_ctr reflected;                  /* replies handed to the device */
+	struct tw_ctr drops[TW_REFL_DROP_N];      /* [0] unused */
 
 	/* w: control, before publication and at the wipe   r: owner lcore */
 	struct tw_crypto_tkey tkey; /* open formats: unused, all zero */
