@@ -242,7 +242,6 @@ struct tw_send_cfg {
 	uint8_t dscp;
 	uint8_t law;           /* enum tw_send_law */
 	bool has_zero_padding; /* else pseudo-random (R-4656-077, -079) */
-	bool has_raw;          /* a raw record of every reply is wanted */
 	uint16_t size;         /* octets of a request, UDP payload; >= fmt->req_min */
 
 	uint64_t interval_ns;   /* (mean) time between packets ... */
@@ -288,7 +287,6 @@ struct tw_send_sess {
 	uint16_t size;
 	uint8_t law;
 	bool has_zero_padding;
-	bool has_raw;
 	int64_t duration_ns; /* 0: no such end */
 	tw_ns start;
 
@@ -300,6 +298,7 @@ struct tw_send_sess {
 	int64_t report_due_ns; /* INT64_MAX: none */
 	uint32_t due_pos;      /* place in the lcore's queues, 0: not there */
 	uint32_t tick_pos;
+	uint32_t pending; /* packets of the burst under way */
 
 	/* w: owner lcore   r: any, relaxed */
 	alignas(TW_CACHE_LINE) _Atomic uint64_t next_seq; /* low 32 bits: next Sequence Number;
@@ -314,6 +313,15 @@ struct tw_send_sess {
 	/* w: control, before publication and at the wipe   r: owner lcore */
 	alignas(TW_CACHE_LINE) struct tw_crypto_tkey tkey;
 };
+
+/**
+ * Highest rate the session can reach over Tmax + Timeout, in packets per 1000 s: catching up after
+ * a stall of max_lag_ns and the clusters of a Poisson schedule included. For
+ * struct tw_metrics_cfg, so that no packet has to leave the window early.
+ * @param timeout_ns  >= 0, as there
+ * @return 0 if the interval is out of bounds
+ */
+uint64_t tw_send_cfg_rate_mpps(const struct tw_send_cfg *cfg, int64_t timeout_ns);
 
 /**
  * Fill a record, state RESERVED; tw_send_add() on the owner lcore starts it.
