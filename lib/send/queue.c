@@ -185,9 +185,9 @@ count_sent(const struct tw_send_job *job, int64_t left_ns)
 		atomic_store_explicit(&sess->lag_max_ns, lag_ns, memory_order_relaxed);
 	if (sess->metrics == NULL)
 		return;
-	tw_metrics_sent(sess->metrics, (uint32_t)job->seq, job->t1_ntp, &job->t1);
+	tw_metrics_sent(sess->metrics, (uint32_t)job->seq, job->t1.ntp, &job->t1.at);
 	if (job->seq % EXPIRE_EVERY == 0)
-		tw_metrics_expire(sess->metrics, &job->t1);
+		tw_metrics_expire(sess->metrics, &job->t1.at);
 }
 
 /* Some job after jobs[0], of the same session, left. */

@@ -53,7 +53,7 @@ fill_rec(struct tw_send_reply *rp, const struct tw_tst_rep *rep)
 		.sender_ttl = rep->sender_ttl,
 		.ttl = rp->ttl,
 		.tos = rp->tos,
-		.t4 = rp->t4};
+		.t4 = rp->t4->at};
 }
 
 /* @p clear is the covered part of an authentic reply. */

@@ -76,8 +76,8 @@ tw_send_build(struct tw_send *snd, struct tw_send_job *jobs, unsigned n)
 }
 
 void
-tw_send_protect(struct tw_send *snd, struct tw_send_job *jobs, unsigned n,
-	const struct tw_stamp *t1, uint64_t t1_ntp, uint16_t t1_ee)
+tw_send_protect(
+	struct tw_send *snd, struct tw_send_job *jobs, unsigned n, const struct tw_sess_stamp *t1)
 {
 	unsigned prot_cnt = 0;
 
@@ -89,8 +89,7 @@ tw_send_protect(struct tw_send *snd, struct tw_send_job *jobs, unsigned n,
 			continue;
 		if (fmt->prot == TW_TST_PROT_ENCR) {
 			job->t1 = *t1;
-			job->t1_ntp = t1_ntp;
-			tw_tst_stamp_req(fmt, job->payload, t1_ntp, t1_ee);
+			tw_tst_stamp_req(fmt, job->payload, t1->ntp, t1->ee);
 		}
 		snd->eng_job[prot_cnt] = (struct tw_engine_job){.key = &job->sess->tkey,
 			.buf = job->payload,

@@ -124,8 +124,7 @@ struct tw_send_job {
 
 	/* private to the phases */
 	uint64_t seq;
-	uint64_t t1_ntp;
-	struct tw_stamp t1;
+	struct tw_sess_stamp t1;
 	struct tw_send_sched was; /* place in the schedule, for a refusal */
 };
 
@@ -144,27 +143,24 @@ void tw_send_build(struct tw_send *snd, struct tw_send_job *jobs, unsigned n);
  * Protect the requests. Authenticated: the first block, T1 can still follow. Encrypted: T1 is
  * under the cipher, so the caller says when the burst will leave.
  *
- * @param t1      predicted departure, residue of the prediction in its stamp error
- * @param t1_ntp  the same as it goes on the wire
- * @param t1_ee   its Error Estimate, the same residue included
+ * @param t1  predicted departure, the residue of the prediction in its error
  */
-void tw_send_protect(struct tw_send *snd, struct tw_send_job *jobs, unsigned n,
-	const struct tw_stamp *t1, uint64_t t1_ntp, uint16_t t1_ee);
+void tw_send_protect(
+	struct tw_send *snd, struct tw_send_job *jobs, unsigned n, const struct tw_sess_stamp *t1);
 
 /**
  * Write T1 and its Error Estimate as the last thing before departure. No effect on encrypted
  * requests (they have both) and refused ones.
  */
 static inline void
-tw_send_stamp(struct tw_send_job *job, const struct tw_stamp *t1, uint64_t t1_ntp, uint16_t t1_ee)
+tw_send_stamp(struct tw_send_job *job, const struct tw_sess_stamp *t1)
 {
 	const struct tw_tst_fmt *fmt = job->sess->s.fmt;
 
 	if (job->is_refused || fmt->prot == TW_TST_PROT_ENCR)
 		return;
 	job->t1 = *t1;
-	job->t1_ntp = t1_ntp;
-	tw_tst_stamp_req(fmt, job->payload, t1_ntp, t1_ee);
+	tw_tst_stamp_req(fmt, job->payload, t1->ntp, t1->ee);
 }
 
 /**
@@ -181,9 +177,9 @@ struct tw_send_reply {
 	struct tw_send_sess *sess;
 	const uint8_t *payload; /* the UDP payload, network order; not changed */
 	uint16_t rx_len;
-	uint8_t ttl; /* TTL or Hop Limit of its IP header; 0 if not obtainable */
-	uint8_t tos; /* TOS or Traffic Class octet */
-	struct tw_stamp t4;
+	uint8_t ttl;                    /* TTL or Hop Limit of its IP header; 0 if not obtainable */
+	uint8_t tos;                    /* TOS or Traffic Class octet */
+	const struct tw_sess_stamp *t4; /* arrival; may be shared */
 	struct tw_metrics_sample *sample; /* raw record to fill, NULL if not wanted */
 
 	/* out */

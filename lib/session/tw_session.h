@@ -31,6 +31,49 @@ struct tw_metrics; /* tw_metrics.h */
 #define TW_BURST_MAX 64
 static_assert(TW_BURST_MAX <= TW_ENGINE_BURST_MAX, "a burst is protected in one call");
 
+/* --- stamps of a burst --- */
+
+/*
+ * A stamp with what goes on the wire for it. One serves all packets of a burst that were stamped
+ * together (the counter is read once per burst); a NIC's stamps are one per packet.
+ */
+struct tw_sess_stamp {
+	struct tw_stamp at;
+	uint64_t ntp; /* Timestamp */
+	uint16_t ee;  /* Error Estimate, host order */
+};
+
+/**
+ * Stamp of a counter value.
+ * @param residue_ns  more error than that of the clock: prediction of a departure, burst
+ */
+static inline struct tw_sess_stamp
+tw_sess_stamp_at(const struct tw_clock *clock, uint64_t tsc, enum tw_stamp_source source,
+	uint32_t residue_ns)
+{
+	struct tw_sess_stamp st = {.at = tw_clock_stamp(clock, tsc, source)};
+
+	st.ntp = tw_clock_ns_to_ntp(st.at.time);
+	if (residue_ns == 0) {
+		st.ee = tw_clock_ee_at(clock, tsc);
+		return st;
+	}
+	st.ee = tw_clock_ee_of_stamp(&st.at, residue_ns);
+	if (st.at.stamp_error_ns <= TW_CLOCK_ERROR_UNKNOWN - residue_ns)
+		st.at.stamp_error_ns += residue_ns;
+	else
+		st.at.stamp_error_ns = TW_CLOCK_ERROR_UNKNOWN;
+	return st;
+}
+
+/** The same of a stamp that was made elsewhere (NIC, simulation). */
+static inline struct tw_sess_stamp
+tw_sess_stamp_of(const struct tw_stamp *at)
+{
+	return (struct tw_sess_stamp){
+		.at = *at, .ntp = tw_clock_ns_to_ntp(at->time), .ee = tw_clock_ee_of_stamp(at, 0)};
+}
+
 /* --- what both roles share --- */
 
 enum tw_sess_role { TW_SESS_ROLE_REFLECTOR = 1, TW_SESS_ROLE_SENDER, TW_SESS_ROLE_N };
