@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) 2026 The twampline authors */
+/*
+ * Memory outside the secret heap that holds secrets all the same: pages of our own, pages of the
+ * caller, stacks. Locked against swapping (pages are locked as they are touched) and left out of
+ * core dumps (MADV_DONTDUMP, which gdb's gcore honours too).
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "crypto_i.h"
+
+struct range {
+	uintptr_t lo, hi;
+};
+
+static size_t
+page_size(void)
+{
+	return (size_t)sysconf(_SC_PAGESIZE);
+}
+
+static int
+range_hide(struct range r, bool is_locked)
+{
+	void *p = (void *)r.lo;
+	int rc;
+
+	if (is_locked && mlock2(p, r.hi - r.lo, MLOCK_ONFAULT) != 0)
+		return -errno;
+	if (madvise(p, r.hi - r.lo, MADV_DONTDUMP) == 0)
+		return 0;
+	rc = -errno;
+	if (is_locked)
+		munlock(p, r.hi - r.lo);
+	return rc;
+}
+
+int
+tw_crypto_hide(void *p, size_t size)
+{
+	uintptr_t mask = page_size() - 1;
+	struct range r = {
+		.lo = (uintptr_t)p & ~mask,
+		.hi = ((uintptr_t)p + size + mask) & ~mask,
+	};
+
+	return size ? range_hide(r, true) : 0;
+}
+
+void *
+tw_crypto_map(size_t size)
+{
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int rc;
+
+	if (p == MAP_FAILED)
+		return NULL;
+	rc = tw_crypto_hide(p, size);
+	if (rc == 0)
+		return p;
+	munmap(p, size);
+	errno = -rc;
+	return NULL;
+}
+
+void
+tw_crypto_unmap(void *p, size_t size)
+{
+	if (!p)
+		return;
+	tw_crypto_wipe(p, size);
+	munmap(p, size);
+}
+
+/* The mapping around an address. */
+static int
+mapping_find(uintptr_t at, struct range *out)
+{
+	FILE *f = fopen("/proc/self/maps", "re");
+	unsigned long lo, hi;
+	int rc = -ENOENT;
+	char line[512];
+
+	if (!f)
+		return -errno;
+	while (rc != 0 && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%lx-%lx ", &lo, &hi) != 2 || at < lo || at >= hi)
+			continue;
+		*out = (struct range){.lo = lo, .hi = hi};
+		rc = 0;
+	}
+	fclose(f);
+	return rc;
+}
+
+int
+tw_crypto_hide_stack(void)
+{
+	struct range map, r;
+	pthread_attr_t attr;
+	size_t size;
+	void *base;
+	int rc;
+
+	rc = mapping_find((uintptr_t)&map, &map);
+	if (rc != 0)
+		return rc;
+	/*
+	 * The main thread's stack is a mapping of its own that grows; flags stay when it does. It
+	 * is not locked: growth of a locked stack beyond the lock limit is a SIGSEGV.
+	 */
+	if (getpid() == (pid_t)syscall(SYS_gettid))
+		return range_hide(map, false);
+	rc = pthread_getattr_np(pthread_self(), &attr);
+	if (rc != 0)
+		return -rc;
+	rc = pthread_attr_getstack(&attr, &base, &size);
+	pthread_attr_destroy(&attr);
+	if (rc != 0)
+		return -rc;
+	/* neighbouring mappings of the same kind may have been merged: only our part of them */
+	r.lo = (uintptr_t)base & ~(page_size() - 1);
+	r.hi = ((uintptr_t)base + size + page_size() - 1) & ~(page_size() - 1);
+	if (r.lo < map.lo)
+		r.lo = map.lo;
+	if (r.hi > map.hi)
+		r.hi = map.hi;
+	return range_hide(r, true);
+}
