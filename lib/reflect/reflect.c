@@ -155,8 +155,8 @@ tw_reflect_build(struct tw_reflect *rf, struct tw_reflect_job *jobs, unsigned n)
 }
 
 unsigned
-tw_reflect_protect(
-	struct tw_reflect *rf, struct tw_reflect_job *jobs, unsigned n, uint64_t t3, uint16_t t3_ee)
+tw_reflect_protect(struct tw_reflect *rf, struct tw_reflect_job *jobs, unsigned n,
+	const struct tw_sess_stamp *t3)
 {
 	unsigned ok = 0, prot_cnt = 0;
 
