@@ -126,6 +126,42 @@ void tw_op_complete(struct tw_op_call *call, int res);
  */
 void tw_op_on_abandon(struct tw_op_call *call, void (*fn)(void *arg), void *arg);
 
+/* ---- running one: for io_rpc.c and shell.c ---- */
+
+/* Who asks. */
+struct tw_op_caller {
+	unsigned privilege; /* the highest of TW_OP_READ, _OPERATE, _ADMIN that it has */
+	void *conn;         /* JSON connection for event.subscribe, or NULL */
+};
+
+/**
+ * The answer is there. @p res is 0 or a negative errno, then tw_out_error() says why. The writer
+ * is freed when this returns.
+ */
+typedef void (*tw_op_done_fn)(void *arg, struct tw_out *out, int res);
+
+/**
+ * Run an operation on checked arguments. @p done is called once: before this returns, or later if
+ * the operation defers.
+ * @param caller  copied
+ * @return the call if it was deferred, else NULL
+ */
+struct tw_op_call *tw_op_start(struct tw_app *app, const struct tw_op *op,
+	const struct tw_args *args, const struct tw_op_caller *caller, tw_op_done_fn done,
+	void *arg);
+
+/** Nobody waits any more: @p done will not be called. */
+void tw_op_abandon(struct tw_op_call *call);
+
+/** Who asked; for handlers. */
+const struct tw_op_caller *tw_op_caller(const struct tw_out *out);
+
+/**
+ * The lines of `show config` of every noun, into a NUL-terminated text the caller frees.
+ * @return NULL if out of memory
+ */
+char *tw_ops_config(struct tw_app *app);
+
 /* ---- the table ---- */
 
 /** All nouns, in the order of features.def. */

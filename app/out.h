@@ -89,7 +89,7 @@ struct tw_out_error {
 	char hint[256];
 };
 
-/** @return NULL if out of memory. The root is an object, open until tw_out_close(). */
+/** @return NULL if out of memory. The root is an object. */
 struct tw_out *tw_out_new(void);
 void tw_out_free(struct tw_out *o);
 
@@ -99,6 +99,10 @@ void tw_out_reset(struct tw_out *o);
 /** The failure so far; .res is 0 if none. A parameter refusal has res -EINVAL and its own reason.
  */
 const struct tw_out_error *tw_out_error(const struct tw_out *o);
+
+/** The call this writer belongs to; for ops.c. NULL until set. */
+void *tw_out_user(const struct tw_out *o);
+void tw_out_set_user(struct tw_out *o, void *user);
 
 /** Record a refusal of the table as the failure. */
 void tw_out_refuse(struct tw_out *o, const struct tw_conf_err *err);
@@ -110,5 +114,14 @@ void tw_out_refuse(struct tw_out *o, const struct tw_conf_err *err);
  */
 const char *tw_out_json(struct tw_out *o, size_t *len);
 const char *tw_out_text(struct tw_out *o, size_t *len);
+
+/**
+ * The error object of JSON-RPC: {"code","message","data":{"field","reason","hint"}}.
+ * @param code  0: the one of the failure (errors.def)
+ */
+const char *tw_out_error_json(struct tw_out *o, int code, size_t *len);
+
+/** The failure in words, one line: "text: hint". */
+const char *tw_out_error_text(struct tw_out *o, size_t *len);
 
 #endif /* TW_OUT_H */

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) 2026 The twampline authors */
+/*
+ * An appliance of one noun, for tests of the operation table and its two faces.
+ */
+#ifndef FAKE_H
+#define FAKE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "ops.h"
+
+struct tw_app {
+	struct tw_op_call *waiting; /* of `wait thing` */
+	bool is_abandoned;
+	uint64_t shown;
+	char secret[64];
+};
+
+#endif /* FAKE_H */
