@@ -30,7 +30,8 @@ check_session(const struct tw_reflect_job *job)
 	if (state != TW_SESS_RUNNING) {
 		if (state != TW_SESS_DRAINING)
 			return TW_REFL_DROP_NOT_RUNNING;
-		if (job->t2.ns > atomic_load_explicit(&s->deadline_ns, memory_order_relaxed))
+		if (job->t2->at.time.ns >
+			atomic_load_explicit(&s->deadline_ns, memory_order_relaxed))
 			return TW_REFL_DROP_AFTER_TIMEOUT;
 	}
 	if (job->rx_len < s->fmt->req_min)
@@ -72,11 +73,11 @@ accept(struct tw_reflect_job *job, const uint8_t *clear)
 		drop(job, TW_REFL_DROP_BAD_MULTIPLIER);
 		return false;
 	}
-	if (sess->rate_interval_ns != 0 && !rate_allows(sess, job->t2)) {
+	if (sess->rate_interval_ns != 0 && !rate_allows(sess, job->t2->at.time)) {
 		drop(job, TW_REFL_DROP_RATE_LIMITED);
 		return false;
 	}
-	atomic_store_explicit(&sess->last_valid_ns, job->t2.ns, memory_order_relaxed);
+	atomic_store_explicit(&sess->last_valid_ns, job->t2->at.time.ns, memory_order_relaxed);
 	return true;
 }
 
@@ -142,7 +143,7 @@ tw_reflect_build(struct tw_reflect *rf, struct tw_reflect_job *jobs, unsigned n)
 			continue;
 		job->seq = sess->next_seq++;
 		rep = (struct tw_tst_rep){.seq = job->seq,
-			.t2 = tw_clock_ns_to_ntp(job->t2),
+			.t2 = job->t2->ntp,
 			.sender_seq = job->req.seq,
 			.sender_t1 = job->req.t1,
 			.sender_ee = job->req.ee,
@@ -171,7 +172,7 @@ tw_reflect_protect(struct tw_reflect *rf, struct tw_reflect_job *jobs, unsigned 
 			continue;
 		if (fmt->prot == TW_TST_PROT_ENCR)
 			tw_tst_stamp_rep(
-				fmt, job->payload, t3, tw_clock_ee_worse(t3_ee, job->t2_ee));
+				fmt, job->payload, t3->ntp, tw_clock_ee_worse(t3->ee, job->t2->ee));
 		rf->eng_job[prot_cnt] = (struct tw_engine_job){.key = &job->sess->tkey,
 			.buf = job->payload,
 			.cover = fmt->rep_cover,

@@ -41,8 +41,7 @@ struct tw_reflect_job {
 	uint16_t room;    /* octets that may be written from payload on */
 	uint8_t ttl;      /* TTL or Hop Limit of its IP header; 255 if not obtainable */
 	uint8_t tos;      /* TOS or Traffic Class octet of its IP header */
-	uint16_t t2_ee;   /* Error Estimate of t2, host order */
-	tw_ns t2;         /* arrival */
+	const struct tw_sess_stamp *t2; /* arrival; may be shared, read by all phases */
 
 	/* in, for tw_reflect_finish() */
 	bool is_refused; /* the device did not take the reply; cleared by tw_reflect_verify() */
@@ -89,28 +88,27 @@ void tw_reflect_build(struct tw_reflect *rf, struct tw_reflect_job *jobs, unsign
  * Protect the replies. Authenticated: the first block, so that T3 can still follow. Encrypted:
  * T3 is under the cipher, so the caller says when the burst will leave.
  *
- * @param t3     predicted departure, NTP
- * @param t3_ee  its Error Estimate, residue of the prediction included
+ * @param t3  predicted departure, the residue of the prediction in its error
  * @return jobs to send; a job the engine failed on has drop set
  */
 unsigned tw_reflect_protect(struct tw_reflect *rf, struct tw_reflect_job *jobs, unsigned n,
-	uint64_t t3, uint16_t t3_ee);
+	const struct tw_sess_stamp *t3);
 
 /**
  * Write T3 and the Error Estimate, the worse of those of T2 and T3 (A-60), as the last thing before
  * departure. No effect on encrypted replies (they have both) and dropped jobs.
- * @param t3  now, NTP
  */
 static inline void
-tw_reflect_stamp(struct tw_reflect_job *job, uint64_t t3, uint16_t t3_ee)
+tw_reflect_stamp(struct tw_reflect_job *job, const struct tw_sess_stamp *t3)
 {
 	const struct tw_tst_fmt *fmt = job->sess->s.fmt;
+	uint16_t ee = t3->ee;
 
 	if (job->drop != TW_REFL_OK || fmt->prot == TW_TST_PROT_ENCR)
 		return;
-	if (job->t2_ee != t3_ee)
-		t3_ee = tw_clock_ee_worse(t3_ee, job->t2_ee);
-	tw_tst_stamp_rep(fmt, job->payload, t3, t3_ee);
+	if (job->t2->ee != ee)
+		ee = tw_clock_ee_worse(ee, job->t2->ee);
+	tw_tst_stamp_rep(fmt, job->payload, t3->ntp, ee);
 }
 
 /**

@@ -30,6 +30,24 @@ or_default(int64_t value, int64_t dflt)
 	return value != 0 ? value : dflt;
 }
 
+uint64_t
+tw_send_cfg_rate_mpps(const struct tw_send_cfg *cfg, int64_t timeout_ns)
+{
+	const uint64_t tmax_ns = (uint64_t)or_default(cfg->tmax_ns, TW_SEND_TMAX_NS);
+	const uint64_t window_ns = tmax_ns + (uint64_t)timeout_ns;
+	const uint64_t lag_ns = (uint64_t)or_default(cfg->max_lag_ns, TW_SEND_MAX_LAG_NS);
+	unsigned __int128 rate;
+
+	if (cfg->interval_ns < TW_SEND_INTERVAL_MIN_NS || window_ns == 0)
+		return 0;
+	rate = 1000 * (unsigned __int128)TW_CLOCK_NS_PER_S / cfg->interval_ns + 1;
+	rate = rate * (window_ns + lag_ns) / window_ns + 1;
+	/* six standard deviations at 256 packets, the smallest window, are 37 % */
+	if (cfg->law == TW_SEND_POISSON)
+		rate = rate * 11 / 8 + 1;
+	return rate < UINT64_MAX ? (uint64_t)rate : UINT64_MAX;
+}
+
 static void
 fill(struct tw_send_sess *sess, const struct tw_send_cfg *cfg)
 {
@@ -46,7 +64,6 @@ fill(struct tw_send_sess *sess, const struct tw_send_cfg *cfg)
 	sess->size = cfg->size;
 	sess->law = cfg->law;
 	sess->has_zero_padding = cfg->has_zero_padding;
-	sess->has_raw = cfg->has_raw;
 	memcpy(sess->sched.prng, cfg->seed, sizeof(sess->sched.prng));
 }
 

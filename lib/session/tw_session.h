@@ -31,6 +31,49 @@ struct tw_metrics; /* tw_metrics.h */
 #define TW_BURST_MAX 64
 static_assert(TW_BURST_MAX <= TW_ENGINE_BURST_MAX, "a burst is protected in one call");
 
+/* --- stamps of a burst --- */
+
+/*
+ * A stamp with what goes on the wire for it. One serves all packets of a burst that were stamped
+ * together (the counter is read once per burst); a NIC's stamps are one per packet.
+ */
+struct tw_sess_stamp {
+	struct tw_stamp at;
+	uint64_t ntp; /* Timestamp */
+	uint16_t ee;  /* Error Estimate, host order */
+};
+
+/**
+ * Stamp of a counter value.
+ * @param residue_ns  more error than that of the clock: prediction of a departure, burst
+ */
+static inline struct tw_sess_stamp
+tw_sess_stamp_at(const struct tw_clock *clock, uint64_t tsc, enum tw_stamp_source source,
+	uint32_t residue_ns)
+{
+	struct tw_sess_stamp st = {.at = tw_clock_stamp(clock, tsc, source)};
+
+	st.ntp = tw_clock_ns_to_ntp(st.at.time);
+	if (residue_ns == 0) {
+		st.ee = tw_clock_ee_at(clock, tsc);
+		return st;
+	}
+	st.ee = tw_clock_ee_of_stamp(&st.at, residue_ns);
+	if (st.at.stamp_error_ns <= TW_CLOCK_ERROR_UNKNOWN - residue_ns)
+		st.at.stamp_error_ns += residue_ns;
+	else
+		st.at.stamp_error_ns = TW_CLOCK_ERROR_UNKNOWN;
+	return st;
+}
+
+/** The same of a stamp that was made elsewhere (NIC, simulation). */
+static inline struct tw_sess_stamp
+tw_sess_stamp_of(const struct tw_stamp *at)
+{
+	return (struct tw_sess_stamp){
+		.at = *at, .ntp = tw_clock_ns_to_ntp(at->time), .ee = tw_clock_ee_of_stamp(at, 0)};
+}
+
 /* --- what both roles share --- */
 
 enum tw_sess_role { TW_SESS_ROLE_REFLECTOR = 1, TW_SESS_ROLE_SENDER, TW_SESS_ROLE_N };
@@ -242,7 +285,6 @@ struct tw_send_cfg {
 	uint8_t dscp;
 	uint8_t law;           /* enum tw_send_law */
 	bool has_zero_padding; /* else pseudo-random (R-4656-077, -079) */
-	bool has_raw;          /* a raw record of every reply is wanted */
 	uint16_t size;         /* octets of a request, UDP payload; >= fmt->req_min */
 
 	uint64_t interval_ns;   /* (mean) time between packets ... */
@@ -288,7 +330,6 @@ struct tw_send_sess {
 	uint16_t size;
 	uint8_t law;
 	bool has_zero_padding;
-	bool has_raw;
 	int64_t duration_ns; /* 0: no such end */
 	tw_ns start;
 
@@ -300,6 +341,7 @@ struct tw_send_sess {
 	int64_t report_due_ns; /* INT64_MAX: none */
 	uint32_t due_pos;      /* place in the lcore's queues, 0: not there */
 	uint32_t tick_pos;
+	uint32_t pending; /* packets of the burst under way */
 
 	/* w: owner lcore   r: any, relaxed */
 	alignas(TW_CACHE_LINE) _Atomic uint64_t next_seq; /* low 32 bits: next Sequence Number;
@@ -314,6 +356,15 @@ struct tw_send_sess {
 	/* w: control, before publication and at the wipe   r: owner lcore */
 	alignas(TW_CACHE_LINE) struct tw_crypto_tkey tkey;
 };
+
+/**
+ * Highest rate the session can reach over Tmax + Timeout, in packets per 1000 s: catching up after
+ * a stall of max_lag_ns and the clusters of a Poisson schedule included. For
+ * struct tw_metrics_cfg, so that no packet has to leave the window early.
+ * @param timeout_ns  >= 0, as there
+ * @return 0 if the interval is out of bounds
+ */
+uint64_t tw_send_cfg_rate_mpps(const struct tw_send_cfg *cfg, int64_t timeout_ns);
 
 /**
  * Fill a record, state RESERVED; tw_send_add() on the owner lcore starts it.

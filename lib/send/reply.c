@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) 2026 The twampline authors */
+/*
+ * Replies: verified as PROTOCOL.md 4.8 says, then given to the metrics, which match them to what
+ * was sent. Nothing of a reply is used before its HMAC has been checked.
+ */
+#include "send_i.h"
+
+static void
+drop(struct tw_send_reply *rp, enum tw_send_drop reason)
+{
+	rp->drop = (uint8_t)reason;
+	tw_ctr_inc(&rp->sess->drops[reason]);
+}
+
+/* Drop for a reason that the metrics count too: they make the report. */
+static void
+drop_invalid(struct tw_send_reply *rp, enum tw_send_drop reason, enum tw_metrics_invalid why)
+{
+	drop(rp, reason);
+	if (rp->sess->metrics != NULL)
+		tw_metrics_invalid(rp->sess->metrics, why);
+}
+
+static bool
+is_live(const struct tw_send_sess *sess)
+{
+	enum tw_sess_state state = tw_sess_state_get(&sess->s);
+
+	return state == TW_SESS_RUNNING || state == TW_SESS_DRAINING;
+}
+
+/* A number that was never sent; once numbers have wrapped, half their space is the past. */
+static bool
+is_ahead(const struct tw_send_sess *sess, uint32_t sender_seq)
+{
+	uint64_t next = atomic_load_explicit(&sess->next_seq, memory_order_relaxed);
+
+	if (next <= UINT32_MAX)
+		return sender_seq >= next;
+	return (int32_t)((uint32_t)next - 1 - sender_seq) < 0;
+}
+
+static void
+fill_rec(struct tw_send_reply *rp, const struct tw_tst_rep *rep)
+{
+	rp->rec = (struct tw_metrics_reply){.sender_seq = rep->sender_seq,
+		.seq = rep->seq,
+		.t1_ntp = rep->sender_t1,
+		.t2_ntp = rep->t2,
+		.t3_ntp = rep->t3,
+		.ee = rep->ee,
+		.sender_ttl = rep->sender_ttl,
+		.ttl = rp->ttl,
+		.tos = rp->tos,
+		.t4 = rp->t4->at};
+}
+
+/* @p clear is the covered part of an authentic reply. */
+static bool
+accept(struct tw_send_reply *rp, const uint8_t *clear)
+{
+	struct tw_send_sess *sess = rp->sess;
+	struct tw_tst_rep rep;
+	bool ahead;
+
+	if (!sess->s.fmt->read_rep(rp->payload, rp->rx_len, clear, &rep)) {
+		drop_invalid(rp, TW_SEND_DROP_SHORT, TW_METRICS_INVALID_LENGTH);
+		return false;
+	}
+	fill_rec(rp, &rep);
+	if ((rep.ee & 0xff) == 0) {
+		drop_invalid(rp, TW_SEND_DROP_BAD_MULTIPLIER, TW_METRICS_INVALID_MULTIPLIER);
+		return false;
+	}
+	ahead = is_ahead(sess, rep.sender_seq);
+	if (sess->metrics != NULL)
+		rp->cls = (uint8_t)tw_metrics_reply(sess->metrics, &rp->rec, rp->sample);
+	if (ahead) {
+		drop(rp, TW_SEND_DROP_SEQ_AHEAD);
+		return false;
+	}
+	if (rp->cls == TW_METRICS_C_INVALID || rp->cls == TW_METRICS_C_FORGED) {
+		drop(rp, TW_SEND_DROP_STALE);
+		return false;
+	}
+	tw_ctr_inc(&sess->replies);
+	return true;
+}
+
+static unsigned
+open_protected(struct tw_send *snd, struct tw_send_reply *replies, unsigned n)
+{
+	unsigned ok = 0;
+
+	if (n == 0)
+		return 0;
+	tw_engine_open(snd->eng, snd->eng_job, n);
+	for (unsigned i = 0; i < n; i++) {
+		struct tw_send_reply *rp = &replies[snd->eng_idx[i]];
+
+		if (snd->eng_job[i].res != 0)
+			drop_invalid(rp, TW_SEND_DROP_AUTH_FAILED, TW_METRICS_INVALID_AUTH);
+		else
+			ok += accept(rp, snd->clear[i]);
+	}
+	return ok;
+}
+
+unsigned
+tw_send_collect(struct tw_send *snd, struct tw_send_reply *replies, unsigned n)
+{
+	unsigned ok = 0, prot_cnt = 0;
+
+	TW_ASSERT(n <= TW_BURST_MAX);
+	for (unsigned i = 0; i < n; i++) {
+		struct tw_send_reply *rp = &replies[i];
+		const struct tw_tst_fmt *fmt = rp->sess->s.fmt;
+
+		rp->drop = TW_SEND_OK;
+		rp->cls = TW_METRICS_C_NONE;
+		if (!is_live(rp->sess)) {
+			drop(rp, TW_SEND_DROP_NOT_RUNNING);
+		} else if (rp->rx_len < fmt->rep_min) {
+			drop_invalid(rp, TW_SEND_DROP_SHORT, TW_METRICS_INVALID_LENGTH);
+		} else if (fmt->rep_cover == 0) {
+			ok += accept(rp, rp->payload);
+		} else {
+			/* the engine only reads buf when it opens */
+			snd->eng_job[prot_cnt] = (struct tw_engine_job){.key = &rp->sess->tkey,
+				.buf = (uint8_t *)(uintptr_t)rp->payload,
+				.clear = snd->clear[prot_cnt],
+				.cover = fmt->rep_cover,
+				.hmac_off = fmt->rep_hmac_off};
+			snd->eng_idx[prot_cnt++] = (uint8_t)i;
+		}
+	}
+	return ok + open_protected(snd, replies, prot_cnt);
+}

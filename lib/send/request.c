@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) 2026 The twampline authors */
+/*
+ * Requests: header, padding, protection. Padding is copied from a pool of pseudo-random octets at a
+ * random place; the pool is renewed piece by piece, a cache line a burst, so that a packet costs a
+ * copy and two draws whatever its size.
+ */
+#include "prng.h"
+#include "send_i.h"
+
+/* Copy @p len octets of the pool from a random place on, around its end. */
+static void
+pad_random(struct tw_send *snd, uint8_t *out, size_t len)
+{
+	size_t from = (size_t)(prng_next(snd->pad_prng) % PAD_POOL_SIZE);
+
+	while (len != 0) {
+		size_t piece = PAD_POOL_SIZE - from;
+
+		if (piece > len)
+			piece = len;
+		memcpy(out, &snd->pad_pool[from], piece);
+		out += piece;
+		len -= piece;
+		from = 0;
+	}
+}
+
+static void
+pad_renew(struct tw_send *snd)
+{
+	for (unsigned i = 0; i < TW_CACHE_LINE; i += sizeof(uint64_t)) {
+		uint64_t v = prng_next(snd->pad_prng);
+
+		memcpy(&snd->pad_pool[snd->pad_next_idx + i], &v, sizeof(v));
+	}
+	snd->pad_next_idx = (snd->pad_next_idx + TW_CACHE_LINE) % PAD_POOL_SIZE;
+}
+
+/* False if the request does not fit. */
+static bool
+build_one(struct tw_send *snd, struct tw_send_job *job)
+{
+	const struct tw_send_sess *sess = job->sess;
+	const struct tw_tst_fmt *fmt = sess->s.fmt;
+	const struct tw_tst_req req = {.seq = (uint32_t)job->seq};
+	size_t pad_len = (size_t)job->len - fmt->req_min;
+
+	if (job->room < job->len || !fmt->write_req(job->payload, job->room, &req))
+		return false;
+	if (sess->has_zero_padding)
+		memset(job->payload + fmt->req_min, 0, pad_len);
+	else
+		pad_random(snd, job->payload + fmt->req_min, pad_len);
+	return true;
+}
+
+/* The packet must not leave, nor those of its session after it: they would leave a gap. */
+static void
+refuse_from(struct tw_send_job *jobs, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		if (jobs[i].sess == jobs[0].sess)
+			jobs[i].is_refused = true;
+	}
+}
+
+void
+tw_send_build(struct tw_send *snd, struct tw_send_job *jobs, unsigned n)
+{
+	pad_renew(snd);
+	for (unsigned i = 0; i < n; i++) {
+		if (!jobs[i].is_refused && !build_one(snd, &jobs[i]))
+			refuse_from(&jobs[i], n - i);
+	}
+}
+
+void
+tw_send_protect(
+	struct tw_send *snd, struct tw_send_job *jobs, unsigned n, const struct tw_sess_stamp *t1)
+{
+	unsigned prot_cnt = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		struct tw_send_job *job = &jobs[i];
+		const struct tw_tst_fmt *fmt = job->sess->s.fmt;
+
+		if (job->is_refused || fmt->req_cover == 0)
+			continue;
+		if (fmt->prot == TW_TST_PROT_ENCR) {
+			job->t1 = *t1;
+			tw_tst_stamp_req(fmt, job->payload, t1->ntp, t1->ee);
+		}
+		snd->eng_job[prot_cnt] = (struct tw_engine_job){.key = &job->sess->tkey,
+			.buf = job->payload,
+			.cover = fmt->req_cover,
+			.hmac_off = fmt->req_hmac_off};
+		snd->eng_idx[prot_cnt++] = (uint8_t)i;
+	}
+	if (prot_cnt == 0 || tw_engine_seal(snd->eng, snd->eng_job, prot_cnt) == prot_cnt)
+		return;
+	for (unsigned i = 0; i < prot_cnt; i++) {
+		if (snd->eng_job[i].res != 0)
+			refuse_from(&jobs[snd->eng_idx[i]], n - snd->eng_idx[i]);
+	}
+}
