@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include <rte_ethdev.h>
+#include <rte_flow.h>
 #include <rte_mempool.h>
 #include <rte_ring.h>
 
@@ -28,7 +29,7 @@
 #define TW_PORT_NAME_SIZE   32
 #define TW_PORT_IFNAME_SIZE 16
 #define TW_PORT_ARGS_SIZE   512
-#define TW_PORT_ERR_SIZE    256 /* for messages of what failed and how to mend it */
+#define TW_PORT_ERR_SIZE    512 /* for messages of what failed and how to mend it */
 #define TW_PORT_FRAME_EXTRA 26  /* Ethernet header, two VLAN tags and FCS beside the MTU */
 
 enum tw_port_attach {
@@ -40,7 +41,8 @@ enum tw_port_attach {
 
 /* What the operator asks for. Zero or "" takes the default. */
 struct tw_port_cfg {
-	char name[TW_PORT_NAME_SIZE];    /* how operations name it; required, unique */
+	char name[TW_PORT_NAME_SIZE]; /* how operations name it; required */
+	uint8_t idx;                  /* caller's number, unique among open ports, < TW_PORT_MAX */
 	char profile[TW_PORT_NAME_SIZE]; /* drivers-cfg/<profile>.cfg; "" with a PCI address: by
 					    driver */
 	char dev[64];                    /* kernel interface, PCI address or name of an ethdev */
@@ -51,7 +53,6 @@ struct tw_port_cfg {
 	uint16_t desc_cnt;             /* default: the profile's */
 	char tap[TW_PORT_IFNAME_SIZE]; /* exception interface; default dtap<idx> */
 	uint32_t exception_pps;        /* frames/s a data lcore may send there; default 100,000 */
-	uint8_t clock_idx;             /* which published clock its stamps use */
 	bool is_promisc;
 };
 
@@ -72,7 +73,7 @@ struct tw_port_exc_ctr {
 /* An open port. Written by the control lcore while no data lcore has it, then constant. */
 struct tw_port {
 	struct tw_port_cfg cfg; /* with the defaults filled in */
-	uint16_t idx;           /* ours, 0..TW_PORT_MAX-1 */
+	uint16_t idx;           /* cfg.idx */
 	uint16_t eth_id;        /* ethdev */
 	uint16_t queue_cnt;     /* pairs set up and started */
 	uint16_t mtu;
@@ -83,6 +84,8 @@ struct tw_port {
 	bool has_tx_udp_cksum;          /* UDP checksum filled in over a pseudo header sum */
 	bool takes_partial_cksum;       /* shared: frames of local peers carry partial checksums */
 	bool is_adopted;                /* the ethdev was somebody else's: left open on close */
+	bool is_started;                /* queues may be polled */
+	bool is_steered;                /* only flows of tw_port_steer_add() arrive */
 	char driver[TW_PORT_NAME_SIZE]; /* of the ethdev */
 	char dev_name[RTE_ETH_NAME_MAX_LEN]; /* of the ethdev */
 	char ifname[TW_PORT_IFNAME_SIZE];    /* kernel interface with our addresses, "" if none */
@@ -106,9 +109,8 @@ struct tw_port {
  * Context: control lcore (or main before it runs); makes system calls and may take some ms.
  * @param err  at least TW_PORT_ERR_SIZE; on failure what, where and how to mend it
  * @param out  the port, to be closed with tw_port_close()
- * @return 0; -EINVAL (configuration), -ENODEV (no such device or driver), -EEXIST (name or
- *         device in use), -ENOSPC (TW_PORT_MAX), -ENOTSUP, -ENOMEM, or what the driver said;
- *         nothing is left behind on failure
+ * @return 0; -EINVAL (configuration), -ENODEV (no such device or driver), -EEXIST (device in use),
+ *         -ENOTSUP, -ENOMEM, or what the driver said; nothing is left behind on failure
  */
 int tw_port_open(const struct tw_port_cfg *cfg, const struct tw_port_env *env,
 	char err[TW_PORT_ERR_SIZE], struct tw_port **out);
@@ -121,12 +123,23 @@ int tw_port_open(const struct tw_port_cfg *cfg, const struct tw_port_env *env,
 void tw_port_close(struct tw_port *p);
 
 /**
- * Move frames between the data lcores' rings and the exception interface, a bounded number.
+ * What has to be done now and then: move frames between the data lcores' rings and the exception
+ * interface, a bounded number; look at the link ten times a second.
  *
- * Context: control lcore, on its tick; makes system calls. Needs CAP_NET_ADMIN only while opening.
+ * Context: control lcore, on its tick, for every open port;
+ * makes system calls.
  * @return frames moved; as long as it is not 0 another call may find more
  */
 unsigned tw_port_exception_poll(struct tw_port *p);
+
+/**
+ * The device must be started again to get a link: its peer was not there yet or went away. First
+ * take it from the data lcores (tw_dp_poll() does), then call tw_port_restart().
+ */
+bool tw_port_wants_restart(const struct tw_port *p);
+
+/** Stop and start the device. Context: control lcore. @return 0, is_started; or -errno, stopped */
+int tw_port_restart(struct tw_port *p);
 
 struct tw_port_link {
 	bool is_up;
@@ -150,42 +163,63 @@ void tw_port_stats_get(const struct tw_port *p, struct tw_port_stats *out);
 int tw_port_xstats_each(const struct tw_port *p,
 	void (*fn)(void *arg, const char *name, uint64_t value), void *arg);
 
-/* A driver profile, from drivers-cfg/<name>.cfg (its format: drivers-cfg/README.md). */
+/* A flow of one session, as it arrives. Addresses in network order, IPv4 in the first 4 octets. */
+struct tw_port_flow {
+	bool is_v6;
+	uint8_t vlan_cnt; /* 0..2 */
+	uint16_t vid[2];  /* outer first */
+	uint8_t src[16], dst[16];
+	uint16_t src_port_be, dst_port_be;
+	uint16_t queue; /* where it is wanted */
+};
+
+/**
+ * Have a flow delivered, where the device gives us only what we name (is_steered); else nothing.
+ * @param out  the rule, NULL if none is needed
+ * @return 0, or what the driver said
+ */
+int tw_port_steer_add(const struct tw_port *p, const struct tw_port_flow *f, struct rte_flow **out);
+
+/** NULL is fine. */
+void tw_port_steer_del(const struct tw_port *p, struct rte_flow *flow);
+
+/* A driver profile: drivers-cfg/<name>.cfg, its keys in drivers-cfg/README.md. */
 struct tw_port_profile {
 	char name[TW_PORT_NAME_SIZE];
 	char help[128];
 	char driver[TW_PORT_NAME_SIZE]; /* ethdev driver; "" = any */
 	char bus[16];                   /* vdev | pci | ethdev (an existing one is adopted) */
-	char devargs[256];              /* base arguments with {dev} {queues} {idx} {frame} */
+	char devargs[256];              /* base arguments with {dev} {queues} {room} ... */
 	char require[128];              /* keys the operator must give in args, space separated */
-	bool needs_dev;                 /* cfg.dev must be given */
-	bool dev_is_iface;              /* cfg.dev is a kernel interface */
+	char dev[16];                   /* what cfg.dev is: none | iface | pci | name */
 	bool can_own, can_share;
 	enum tw_port_attach attach; /* default */
-	uint16_t queues_max;
-	uint16_t desc_cnt;
-	bool has_rx_cksum, has_tx_cksum; /* use these offloads where the device offers them */
-	bool can_set_mtu;                /* the device takes an MTU; else ours is only a bound */
-	uint16_t mtu_max;                /* 0 = ask the device */
-	bool sees_foreign;               /* frames for other stations may arrive */
-	bool is_partial_cksum;           /* local peers' frames carry partial checksums */
-	bool is_xdp;                     /* leaves an XDP program on cfg.dev: detach it on close */
-	bool wants_allmulti;
-	uint16_t settle_ms;  /* between a link going up and close */
-	char timestamps[64]; /* words for `show port`: none | rx | timesync | tx-schedule */
-	char limits[256];    /* known limits, for people */
+	uint32_t queues_max;
+	uint32_t desc_cnt;
+	uint32_t mtu_max;                /* 0 = ask the device */
+	uint32_t settle_ms;              /* a link this young is let settle before it is closed */
+	bool use_rx_cksum, use_tx_cksum; /* use these offloads where the device offers them */
+	bool sets_mtu;         /* the device takes an MTU; else it is only a bound of ours */
+	bool sees_foreign;     /* frames for other stations may arrive */
+	bool is_partial_cksum; /* local peers' frames carry partial checksums */
+	bool leaves_xdp;       /* its XDP program stays on cfg.dev: detach it on close */
+	bool is_bifurcated;    /* shared: only steered flows arrive */
+	char restart[32];      /* no | yes | "key=value" in args: starts again for a link */
+	char timestamps[64];   /* for people: none | rx | timesync | scheduled */
+	char limits[256];      /* known limits, for people */
 };
 
 /**
  * Find a profile.
  *
- * @param name  its name; NULL to search by @p driver
- * @return NULL if there is none
+ * @param name    its name; NULL to search by driver
+ * @param driver  name of an ethdev driver, if @p name is NULL
+ * @return 0, -ENOENT; -EINVAL if the text compiled in is faulty
  */
-const struct tw_port_profile *tw_port_profile_find(const char *name, const char *driver);
+int tw_port_profile_find(const char *name, const char *driver, struct tw_port_profile *out);
 
-/** All of them, in order of name. @return NULL beyond the last */
-const struct tw_port_profile *tw_port_profile_at(unsigned i);
+/** Profile by position. @return 0, -ENOENT beyond the last */
+int tw_port_profile_at(unsigned i, struct tw_port_profile *out);
 
 /**
  * Read a profile's text.
