@@ -30,7 +30,6 @@
 #include <tw_session.h>
 
 #define TW_DP_LCORES_MAX 32
-#define TW_DP_CLOCKS_MAX 4
 #define TW_DP_BURST      32
 #define TW_DP_ERR_SIZE   256
 #define TW_DP_VLANS_MAX  2
@@ -75,7 +74,8 @@ struct tw_dp_cfg {
 	uint32_t handover_cnt; /* frames in flight from one lcore to another; 1,024 */
 	uint32_t raw_cnt;      /* raw records of an lcore not yet read; 65,536 */
 	const char *engine;    /* crypto engine; "ipsec-mb" */
-	struct tw_clock clock; /* first model of every clock */
+	struct tw_clock clock; /* first model */
+	uint64_t seed[4];      /* of the senders' padding, from a random source; not all zero */
 	int socket_id;         /* -1: any */
 };
 
@@ -100,8 +100,8 @@ void tw_dp_free(struct tw_dp *dp);
  */
 unsigned tw_dp_poll(struct tw_dp *dp);
 
-/** Publish a model of clock @p clock_idx to all lcores. Context: control thread, 10/s. */
-void tw_dp_clock_publish(struct tw_dp *dp, unsigned clock_idx, const struct tw_clock *model);
+/** Publish a model of the clock to all lcores. Context: control thread, 10/s. */
+void tw_dp_clock_publish(struct tw_dp *dp, const struct tw_clock *model);
 
 /* Ports -------------------------------------------------------------------------------------- */
 
@@ -143,13 +143,23 @@ struct tw_dp_scope {
 /** The number in struct tw_sess_key. Context: any thread. */
 uint32_t tw_dp_scope_id(const struct tw_dp_scope *s);
 
+/**
+ * Choose the owner of a new session: the lcore with the fewest among those that have a queue pair
+ * of the port. Put it into owner_idx of the session's cfg.
+ *
+ * Context: control thread.
+ * @return lcore, or -ENOENT (no such port)
+ */
+int tw_dp_owner_pick(const struct tw_dp *dp, unsigned port_idx);
+
 /* Reflector sessions ----------------------------------------------------------------------- */
 
-/** Called when nothing can touch the session any more; its memory is wiped after it returns. */
+/** Called when nothing can touch the session any more; its record is wiped after it returns. */
 typedef void (*tw_dp_retired_fn)(void *arg);
 
 /**
- * Borrow a zeroed record for the caller to fill (tw_session.h, tw_reflect.h).
+ * Borrow a zeroed record for the caller to fill with tw_refl_sess_init(). It lies in memory that
+ * is locked and kept out of core dumps.
  *
  * Context: control thread.
  * @return NULL if tw_dp_cfg.refl_max are in use or memory lacks
@@ -157,13 +167,14 @@ typedef void (*tw_dp_retired_fn)(void *arg);
 struct tw_refl_sess *tw_dp_refl_new(struct tw_dp *dp);
 
 /**
- * Make it findable. From now on the owner lcore may write its part of the record.
+ * Make it findable under the key in the record. From now on its owner lcore may write its part.
  *
  * Context: control thread. Never waits; running sessions notice nothing.
- * @param key   as received packets carry it: dst is our address and port
- * @return 0, -EEXIST (a session has this key), -ENOENT (no such port), -ENOSPC (table full)
+ * @param scope  the one that made the key's scope number
+ * @return 0, -EEXIST (a session has this key), -ENOENT (no such port, or the owner has no queue
+ *         pair of it), -ENOSPC (table full), or what the driver says to a steering rule
  */
-int tw_dp_refl_publish(struct tw_dp *dp, struct tw_refl_sess *s, const struct tw_sess_key *key);
+int tw_dp_refl_publish(struct tw_dp *dp, struct tw_refl_sess *s, const struct tw_dp_scope *scope);
 
 /**
  * Unlink now, free later. Works for a record that was never published, too.
@@ -184,39 +195,42 @@ struct tw_dp_path {
 	uint16_t tpid[TW_DP_VLANS_MAX]; /* 0: 0x8100; outer of two: 0x88a8 */
 	uint8_t pcp;                    /* priority bits of the tags */
 	uint8_t next_hop[6];            /* MAC of the next hop */
-	uint8_t dscp;                   /* 0..63 */
 	struct tw_addr src, dst;
 	uint16_t src_port, dst_port;
 };
 
 /**
- * Borrow a record, and @p mem_size octets (64-aligned, zeroed, no secrets) for what its metrics and
- * window need.
+ * Borrow a record for tw_send_sess_init(), and @p mem_size octets (64-aligned, zeroed, no secrets)
+ * for its metrics: tw_metrics_size().
  *
  * Context: control thread.
- * @param mem   out; belongs to the record; may be NULL if @p mem_size is 0
+ * @param mem   out; belongs to the record; NULL if @p mem_size is 0
  * @return NULL if tw_dp_cfg.send_max are in use or memory lacks (errno)
  */
 struct tw_send_sess *tw_dp_send_new(struct tw_dp *dp, size_t mem_size, void **mem);
 
 /**
- * Bind it to the port and an owner lcore and make its replies findable. It sends nothing yet.
+ * Bind it to the port and make its replies findable under the key in the record. It sends nothing
+ * yet.
  *
  * Context: control thread.
- * @param cookie  comes back in events
- * @return 0, -EEXIST (a session has this key), -ENOENT (no such port), -ENOSPC, -EINVAL (path)
+ * @return as tw_dp_refl_publish(), or -EINVAL (path)
  */
-int tw_dp_send_publish(
-	struct tw_dp *dp, struct tw_send_sess *s, const struct tw_dp_path *path, uint64_t cookie);
+int tw_dp_send_publish(struct tw_dp *dp, struct tw_send_sess *s, const struct tw_dp_path *path);
 
-/** Begin to send, by the schedule in the record. @return 0 or -EAGAIN. Context: control thread. */
+/**
+ * Begin to send, by the schedule in the record. A DONE event follows in any case.
+ * Context: control thread.
+ * @return 0 or -EAGAIN (command ring full: try again)
+ */
 int tw_dp_send_start(struct tw_dp *dp, struct tw_send_sess *s);
 
-/** Send no more; replies still count until Tmax, then comes DONE. Context: control thread. */
+/** Send no more; replies still count until Tmax, then comes DONE. Context: control thread.
+ *  @return 0 or -EAGAIN */
 int tw_dp_send_stop(struct tw_dp *dp, struct tw_send_sess *s);
 
 /** Use another next hop, source MAC or tag from now on: same port, addresses and ports.
- *  @return 0, -EINVAL, -EAGAIN. Context: control thread. */
+ *  Context: control thread. @return 0, -EINVAL, -EAGAIN */
 int tw_dp_send_path(struct tw_dp *dp, struct tw_send_sess *s, const struct tw_dp_path *path);
 
 /** As tw_dp_refl_retire(), in any state; its memory goes with it. Read reports in @p fn or before.
@@ -225,41 +239,41 @@ void tw_dp_send_retire(struct tw_dp *dp, struct tw_send_sess *s, tw_dp_retired_f
 
 void tw_dp_send_cnt(const struct tw_dp *dp, uint32_t *live, uint32_t *retiring);
 
-/** Octets the metrics of running sessions hold: for limits and shows. Context: control thread. */
+/** Octets held for metrics: for limits and shows. Context: control thread. */
 size_t tw_dp_send_mem(const struct tw_dp *dp);
 
 /* Events ------------------------------------------------------------------------------------- */
 
 enum tw_dp_event_type {
-	TW_DP_EVENT_SEND_DONE =
-		1, /* all sent, Tmax over: metrics are final and control's to read */
+	TW_DP_EVENT_SEND_DONE = 1, /* ENDED: metrics are settled and control's to report */
+	TW_DP_EVENT_SEND_REPORT,   /* a report interval is over: `interval` */
 	TW_DP_EVENT_N
 };
 
 struct tw_dp_event {
-	uint32_t type; /* enum tw_dp_event_type */
-	uint32_t lcore_idx;
-	uint64_t cookie;
+	uint8_t type; /* enum tw_dp_event_type */
+	uint8_t lcore_idx;
+	bool is_failed;   /* DONE: the lcore could not take the session (start refused) */
+	uint32_t sess_id; /* struct tw_sess.id */
+	struct tw_metrics_interval interval;
 };
 
 /**
- * Take events of all lcores. None is lost: what does not fit the ring is kept by the lcore.
+ * Take events of all lcores. DONE is never lost: what does not fit the ring is kept by the lcore.
+ * A REPORT is lost and counted (report_lost) if control does not keep up; the totals in the next
+ * one close the gap.
  *
  * Context: control thread, on its tick.
  * @return how many, 0..n
  */
 unsigned tw_dp_event_pop(struct tw_dp *dp, struct tw_dp_event *ev, unsigned n);
 
-/* One packet, for who asked for raw records (tw_dp_send_raw()). */
+/* One reply, of sessions whose record says has_raw. */
 struct tw_dp_raw {
-	uint64_t cookie;
-	uint32_t result; /* what the metrics made of it: tw_metrics.h */
+	uint32_t sess_id;
 	uint32_t reserved;
-	struct tw_metrics_reply reply;
+	struct tw_metrics_sample sample;
 };
-
-/** Turn raw records on or off. @return 0 or -EAGAIN. Context: control thread. */
-int tw_dp_send_raw(struct tw_dp *dp, struct tw_send_sess *s, bool on);
 
 /** Take raw records; lost ones are counted (raw_lost). Context: control thread. */
 unsigned tw_dp_raw_pop(struct tw_dp *dp, struct tw_dp_raw *raw, unsigned n);
