@@ -51,11 +51,11 @@ struct tw_clock_disc_cfg {
 /* What became of a reading. */
 enum tw_clock_verdict {
 	TW_CLOCK_V_NONE = 0,
-	TW_CLOCK_V_ACCEPTED, /* model follows: publish it */
-	TW_CLOCK_V_WIDE,     /* bracket too wide: not used */
-	TW_CLOCK_V_BACKWARD, /* counter went backwards: not used */
-	TW_CLOCK_V_SUSPECT,  /* step or fault: S cleared, publish, read again at once */
-	TW_CLOCK_V_STEPPED,  /* step confirmed: new epoch, publish */
+	TW_CLOCK_V_ACCEPTED, /* model follows */
+	TW_CLOCK_V_WIDE,     /* bracket too wide: line kept, sync state updated */
+	TW_CLOCK_V_BACKWARD, /* counter went backwards: line kept, sync state updated */
+	TW_CLOCK_V_SUSPECT,  /* step, bend or fault: read again at once (S clear if a step) */
+	TW_CLOCK_V_STEPPED,  /* step confirmed: new epoch */
 	TW_CLOCK_V_N
 };
 
@@ -90,11 +90,13 @@ struct tw_clock_disc {
 	uint32_t point_idx;            /* where the next goes */
 	int64_t freq;                  /* rate of the reference, 2^-48 ns per tick */
 	int64_t nominal;               /* rate found by calibration, same unit */
+	uint64_t unc_ppb;              /* half width of what freq may be, from the brackets */
 	uint64_t bend_ppb;             /* recent changes of rate, decaying */
 	uint64_t width_ns;             /* usual bracket, slowly following */
 	uint32_t wide_cnt;             /* wide readings in a row */
 	struct tw_clock_point suspect; /* reading that looked like a step */
 	bool has_suspect;
+	bool is_jump;            /* the suspect lies beyond any legal rate */
 	uint64_t hold_until_tsc; /* S stays clear until then */
 	bool has_hold;
 };
@@ -118,7 +120,7 @@ int tw_clock_disc_calibrate(struct tw_clock_disc *d, const struct tw_clock_readi
  * Follow the reference: every interval, after calibration.
  * @param reading  @p n readings taken back to back; the one with the narrowest bracket is used
  * @param n        1 or more; 5 filters most interruptions
- * @return what became of it; publish tw_clock_disc_model() after ACCEPTED, SUSPECT, STEPPED
+ * @return what became of it; publish tw_clock_disc_model() after every call
  */
 enum tw_clock_verdict tw_clock_disc_sample(struct tw_clock_disc *d,
 	const struct tw_clock_reading *reading, size_t n, const struct tw_clock_sync *sync);

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) 2026 The twampline authors */
+/*
+ * What calibration and discipline share: readings as points, slopes, drawing a line.
+ */
+#ifndef CLOCK_I_H
+#define CLOCK_I_H
+
+#include "tw_clock_disc.h"
+
+#define PPB 1000000000LL
+
+/* Legal rates, 2^-48 ns per tick: counters of 1 MHz to 10 GHz. */
+#define RATE_MAX (1000LL << TW_CLOCK_RATE_SHIFT)
+#define RATE_MIN ((1LL << TW_CLOCK_RATE_SHIFT) / 10)
+
+static inline uint64_t
+abs_u64(int64_t v)
+{
+	return v < 0 ? 0 - (uint64_t)v : (uint64_t)v;
+}
+
+/* Parts per billion of a duration, rounded up. */
+static inline uint64_t
+ppb_of(uint64_t duration_ns, uint64_t ppb)
+{
+	unsigned __int128 v = (unsigned __int128)duration_ns * ppb + PPB - 1;
+
+	return (uint64_t)(v / PPB);
+}
+
+/* Nanoseconds of a number of ticks at a rate. */
+static inline int64_t
+ticks_to_ns(uint64_t ticks, int64_t rate)
+{
+	return (int64_t)(((__int128)ticks * rate) >> TW_CLOCK_RATE_SHIFT);
+}
+
+/** Narrowest of @p n readings; NULL if the counter ran backwards in each. */
+const struct tw_clock_reading *tw_clock_narrowest(const struct tw_clock_reading *reading, size_t n);
+
+/** Width of a bracket, ticks. */
+static inline uint64_t
+bracket_tsc(const struct tw_clock_reading *r)
+{
+	return r->tsc_after - r->tsc_before;
+}
+
+/** Middle of the bracket, and half of it at @p rate, rounded up. */
+struct tw_clock_point tw_clock_point_of(const struct tw_clock_reading *r, int64_t rate);
+
+/**
+ * Draw the line of the model from its anchor (tsc0, ns0, frac0 as set): rate of the reference,
+ * correction of phase on top, errors and what is derived from them.
+ * @param offset_ns  reference - model at the anchor
+ * @param slew_ppb   correction on top of the rate
+ */
+void tw_clock_disc_draw(struct tw_clock_disc *d, const struct tw_clock_point *at, int64_t offset_ns,
+	int64_t slew_ppb);
+
+/** Take over what the reference's owner says; S only if nothing here speaks against it. */
+void tw_clock_disc_set_sync(struct tw_clock_disc *d, const struct tw_clock_sync *sync);
+
+/** Forget the course, restart it with one point. */
+void tw_clock_disc_restart(struct tw_clock_disc *d, const struct tw_clock_point *p);
+
+/** Append a point to the course. */
+void tw_clock_disc_push(struct tw_clock_disc *d, const struct tw_clock_point *p);
+
+#endif /* CLOCK_I_H */
