@@ -171,8 +171,7 @@ tw_reflect_protect(struct tw_reflect *rf, struct tw_reflect_job *jobs, unsigned 
 		if (fmt->rep_cover == 0)
 			continue;
 		if (fmt->prot == TW_TST_PROT_ENCR)
-			tw_tst_stamp_rep(
-				fmt, job->payload, t3->ntp, tw_clock_ee_worse(t3->ee, job->t2->ee));
+			tw_tst_stamp_rep(fmt, job->payload, t3->ntp, tw_reflect_ee(job, t3));
 		rf->eng_job[prot_cnt] = (struct tw_engine_job){.key = &job->sess->tkey,
 			.buf = job->payload,
 			.cover = fmt->rep_cover,

@@ -94,21 +94,25 @@ void tw_reflect_build(struct tw_reflect *rf, struct tw_reflect_job *jobs, unsign
 unsigned tw_reflect_protect(struct tw_reflect *rf, struct tw_reflect_job *jobs, unsigned n,
 	const struct tw_sess_stamp *t3);
 
+/* One Error Estimate for T2 and T3: the worse. Mostly both are those of one model. */
+static inline uint16_t
+tw_reflect_ee(const struct tw_reflect_job *job, const struct tw_sess_stamp *t3)
+{
+	return job->t2->ee == t3->ee ? t3->ee : tw_clock_ee_worse(t3->ee, job->t2->ee);
+}
+
 /**
- * Write T3 and the Error Estimate, the worse of those of T2 and T3 (A-60), as the last thing before
+ * Write T3 and the Error Estimate, the worse of those of T2 and T3 as the last thing before
  * departure. No effect on encrypted replies (they have both) and dropped jobs.
  */
 static inline void
 tw_reflect_stamp(struct tw_reflect_job *job, const struct tw_sess_stamp *t3)
 {
 	const struct tw_tst_fmt *fmt = job->sess->s.fmt;
-	uint16_t ee = t3->ee;
 
 	if (job->drop != TW_REFL_OK || fmt->prot == TW_TST_PROT_ENCR)
 		return;
-	if (job->t2->ee != ee)
-		ee = tw_clock_ee_worse(ee, job->t2->ee);
-	tw_tst_stamp_rep(fmt, job->payload, t3->ntp, ee);
+	tw_tst_stamp_rep(fmt, job->payload, t3->ntp, tw_reflect_ee(job, t3));
 }
 
 /**
