@@ -53,7 +53,7 @@ struct tw_ctl_time {
 /* Why a request was refused or a connection ended: TW_CTL_WHY_..., rows of reasons.def. */
 enum tw_ctl_why {
 	TW_CTL_WHY_NONE = 0,
-#define TW_CTL_WHY(NAME, accept, what, mend) TW_CTL_WHY_##NAME,
+#define TW_CTL_WHY(NAME, name, accept, what, mend) TW_CTL_WHY_##NAME,
 #include "reasons.def"
 	TW_CTL_WHY_N
 };
@@ -66,7 +66,7 @@ struct tw_ctl_reason {
 	uint64_t bound; /* what is allowed */
 };
 
-/** Short name of a reason, for counters and JSON: "unknown-key". "none" for 0. */
+/** Short name of a reason, for counters and JSON: "bad_hmac". "none" for 0. */
 const char *tw_ctl_why_name(unsigned why);
 
 /**

@@ -76,6 +76,9 @@ struct tw_ctl_knob {
 struct tw_ctl_knob tw_ctl_setting_knob(unsigned setting);
 struct tw_ctl_knob tw_ctl_limit_knob(unsigned cls, unsigned limit);
 
+/** "trusted", "other". */
+const char *tw_ctl_class_name(unsigned cls);
+
 /** Name and help of a counter of counters.def. */
 const char *tw_ctl_counter_name(unsigned counter);
 const char *tw_ctl_counter_help(unsigned counter);
@@ -126,6 +129,9 @@ struct tw_ctl_srv_ops {
 
 	/** The address is one of ours. */
 	bool (*is_local)(void *app, const struct tw_addr *addr);
+
+	/** A non-loopback IPv4 address of this host, for SIDs (RFC 4656 3.5). May be NULL. */
+	bool (*own_v4)(void *app, struct tw_addr *out);
 
 	/**
 	 * Build the session and hold its port: everything that can fail, fails here. The 5-tuple
