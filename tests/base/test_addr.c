@@ -77,3 +77,48 @@ Test(addr, host_prefix_needs_no_length)
 	cr_assert(tw_prefix_parse("2001:db8::9", &p));
 	cr_assert_str_eq(tw_prefix_str(&p, out), "2001:db8::9/128");
 }
+
+Test(addr, equal_only_within_a_family)
+{
+	static const uint8_t octets[16] = {192, 0, 2, 1};
+	struct tw_addr v4 = tw_addr_make(TW_ADDR_V4, octets);
+	struct tw_addr v6 = tw_addr_make(TW_ADDR_V6, octets);
+	struct tw_addr none = {0};
+
+	cr_assert(tw_addr_equal(&v4, &v4));
+	cr_assert_not(tw_addr_equal(&v4, &v6));
+	cr_assert_not(tw_addr_equal(&none, &v4));
+	cr_assert_eq(tw_addr_len(&v4), 4);
+	cr_assert_eq(tw_addr_len(&v6), 16);
+	cr_assert_eq(tw_addr_len(&none), 0);
+}
+
+Test(addr, unset_prints_as_a_dash_and_counts_as_zero)
+{
+	char out[TW_ADDR_STR_SIZE];
+	struct tw_addr none = {0};
+	struct tw_addr any, one;
+
+	cr_assert_str_eq(tw_addr_str(&none, out), "-");
+	cr_assert(tw_addr_is_zero(&none));
+	cr_assert(tw_addr_parse("::", &any) && tw_addr_is_zero(&any));
+	cr_assert(tw_addr_parse("::1", &one));
+	cr_assert_not(tw_addr_is_zero(&one));
+}
+
+/* Every prefix length against an address that differs in exactly one bit. */
+Test(addr, prefix_compares_exactly_its_bits)
+{
+	static const uint8_t zero[16];
+
+	for (unsigned len = 0; len <= 128; len++) {
+		struct tw_prefix p = {.addr = tw_addr_make(TW_ADDR_V6, zero), .len = (uint8_t)len};
+
+		for (unsigned bit = 0; bit < 128; bit++) {
+			struct tw_addr a = tw_addr_make(TW_ADDR_V6, zero);
+
+			a.b[bit / 8] = (uint8_t)(0x80U >> (bit % 8));
+			cr_assert_eq(tw_prefix_has(&p, &a), bit >= len, "/%u, bit %u", len, bit);
+		}
+	}
+}

@@ -71,3 +71,47 @@ Test(span, counter_adds_up)
 	tw_ctr_add(&c, 41);
 	cr_assert_eq(tw_ctr_get(&c), 42);
 }
+
+Test(span, octets_and_gaps)
+{
+	static const uint8_t in[] = {1, 2, 3, 4, 5};
+	struct tw_rd rd = tw_rd_init(in, sizeof(in));
+	uint8_t got[2] = {9, 9};
+
+	cr_assert(tw_rd_skip(&rd, 1) && tw_rd_bytes(&rd, got, 2) && tw_rd_skip(&rd, 2));
+	cr_assert_arr_eq(got, ((uint8_t[]){2, 3}), 2);
+	cr_assert(tw_rd_skip(&rd, 0) && tw_rd_bytes(&rd, got, 0));
+	cr_assert_not(tw_rd_skip(&rd, 1));
+	cr_assert_not(tw_rd_skip(&rd, 0), "a failed reader stays failed");
+}
+
+Test(span, lengths_near_the_largest_do_not_wrap)
+{
+	uint8_t buf[4] = {0};
+	struct tw_rd rd = tw_rd_init(buf, sizeof(buf));
+	struct tw_wr wr = tw_wr_init(buf, sizeof(buf));
+
+	cr_assert(tw_rd_skip(&rd, 1) && tw_wr_zero(&wr, 1));
+	cr_assert_not(tw_rd_skip(&rd, SIZE_MAX));
+	cr_assert_not(tw_wr_zero(&wr, SIZE_MAX));
+	cr_assert_eq(rd.left, 3);
+	cr_assert_eq(wr.left, 3);
+}
+
+Test(span, every_write_checks_its_own_size)
+{
+	uint8_t out[8];
+
+	for (size_t room = 0; room < sizeof(out); room++) {
+		struct tw_wr w16 = tw_wr_init(out, room);
+		struct tw_wr w32 = tw_wr_init(out, room);
+		struct tw_wr w64 = tw_wr_init(out, room);
+
+		memset(out, 0xa5, sizeof(out));
+		cr_assert_eq(tw_wr_u16(&w16, 0), room >= 2);
+		cr_assert_eq(tw_wr_u32(&w32, 0), room >= 4);
+		cr_assert_not(tw_wr_u64(&w64, 0));
+		for (size_t i = room; i < sizeof(out); i++)
+			cr_assert_eq(out[i], 0xa5);
+	}
+}
