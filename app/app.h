@@ -30,8 +30,8 @@
 #define TW_APP_DIR_SIZE   96
 
 struct tw_clock_feed; /* clock_feed.h */
+struct tw_config;     /* config.h */
 struct tw_ctl_io;     /* io_ctl.h */
-struct tw_events;     /* event.h */
 struct tw_hold;       /* hold.h */
 struct tw_kdf_pool;   /* kdf_pool.h */
 struct tw_keys;       /* keys.h */
@@ -68,6 +68,7 @@ struct tw_app {
 
 	/* control lcore */
 	struct tw_loop loop;
+	struct tw_config *config; /* main fills it before control starts */
 	struct tw_clock_feed *clock_feed;
 	struct tw_dp *dp;
 	struct tw_ports *ports;
@@ -78,7 +79,6 @@ struct tw_app {
 	struct tw_sessions *sessions;
 	struct tw_ctl_io *ctl_io;
 	struct tw_tests *tests;
-	struct tw_events *events;
 	struct tw_rpc_io *rpc;
 
 	struct tw_shell *shell; /* main lcore */

@@ -25,13 +25,16 @@ enum tw_event_topic {
 /** "test.progress". Never NULL for a topic of events.def. */
 const char *tw_event_topic_str(enum tw_event_topic topic);
 
+/** What the event tells, one line. */
+const char *tw_event_topic_help(enum tw_event_topic topic);
+
 /**
  * Begin an event: write its fields into the returned writer, then call tw_event_send().
  * @return NULL if nobody listens: tw_out_*() and tw_event_send() accept that
  */
 struct tw_out *tw_event_begin(struct tw_app *app, enum tw_event_topic topic);
 
-/** Queue the event begun last to every subscriber of its topic. */
+/** Queue the event to every subscriber of its topic; the writer is gone. */
 void tw_event_send(struct tw_app *app, struct tw_out *out);
 
 #endif /* TW_EVENT_H */

@@ -398,6 +398,15 @@ tw_out_refuse(struct tw_out *o, const struct tw_conf_err *err)
 	snprintf(o->error.reason, sizeof(o->error.reason), "%s", tw_conf_reason_str(err->reason));
 }
 
+void
+tw_out_reject(struct tw_out *o, const char *reason, const char *hint, const char *text)
+{
+	int res = strcmp(reason, "limit") == 0 ? -ENOSPC : -EINVAL;
+
+	tw_out_fail(o, res, NULL, hint, "%s", text);
+	snprintf(o->error.reason, sizeof(o->error.reason), "%s", reason);
+}
+
 struct tw_out *
 tw_out_new(void)
 {

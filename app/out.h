@@ -107,6 +107,9 @@ void tw_out_set_user(struct tw_out *o, void *user);
 /** Record a refusal of the table as the failure. */
 void tw_out_refuse(struct tw_out *o, const struct tw_conf_err *err);
 
+/** As tw_out_fail(), for what is no errno: an unknown method, a line that is no request. */
+void tw_out_reject(struct tw_out *o, const char *reason, const char *hint, const char *text);
+
 /**
  * Render. Containers left open are closed.
  * @param[out] len  octets, without the terminator

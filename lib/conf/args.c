@@ -166,12 +166,13 @@ unknown_word(
 		err, TW_CONF_R_UNKNOWN_KEY, "", "a word is no key of this command; keys: %s", list);
 }
 
+/* The first positional key that has no value yet, in the order of the rows. */
 static const struct tw_conf_key *
-positional(const struct tw_conf_key *keys, size_t n)
+next_positional(const struct tw_args *args)
 {
-	for (size_t i = 0; i < n; i++) {
-		if (keys[i].is_positional)
-			return &keys[i];
+	for (size_t i = 0; i < args->key_cnt; i++) {
+		if (args->keys[i].is_positional && !args->slot[i].is_set)
+			return &args->keys[i];
 	}
 	return NULL;
 }
@@ -180,7 +181,6 @@ bool
 tw_args_from_words(struct tw_args *args, const struct tw_conf_key *keys, size_t key_cnt,
 	const struct tw_args_words *words, size_t first, struct tw_conf_err *err)
 {
-	const struct tw_conf_key *pos = positional(keys, key_cnt);
 	size_t i = first;
 
 	tw_args_init(args, keys, key_cnt);
@@ -189,19 +189,16 @@ tw_args_from_words(struct tw_args *args, const struct tw_conf_key *keys, size_t 
 
 		if (!words->w[i].is_quoted)
 			key = tw_conf_find(keys, key_cnt, words->w[i].p);
-		if (key == NULL && pos != NULL) { /* `show session 3` */
-			key = pos;
-			pos = NULL;
-		} else if (key == NULL) {
-			return unknown_word(keys, key_cnt, words->w[i].p, err);
+		if (key == NULL) { /* `show session 3` */
+			key = next_positional(args);
+			if (key == NULL)
+				return unknown_word(keys, key_cnt, words->w[i].p, err);
 		} else if (++i == words->cnt) {
 			return tw_conf_refuse(err, TW_CONF_R_MISSING_VALUE, key->name,
 				"%s has no value behind it: %s", key->name, key->help);
 		}
 		if (!tw_args_put_text(args, key, words->w[i].p, words->w[i].len, err))
 			return false;
-		if (key->is_positional)
-			pos = NULL;
 		i++;
 	}
 	return tw_args_complete(args, err);

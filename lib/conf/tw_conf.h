@@ -52,7 +52,7 @@ struct tw_conf_key {
 	int64_t max;                /* see the types; text: greatest length, 0 = TW_CONF_STR_MAX */
 	uint8_t type;               /* enum tw_conf_type */
 	bool is_required;           /* refuse without it (a key with .def never is) */
-	bool is_positional;         /* shell: value may stand without the key: `show session 3` */
+	bool is_positional;         /* shell: may stand without its key: `show session 3` */
 	bool is_list;               /* shell: a,b,c; JSON: array or one item */
 };
 

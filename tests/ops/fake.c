@@ -8,15 +8,18 @@
 
 #include "fake.h"
 
+struct fake fake;
+
 static int
 op_show(struct tw_app *app, const struct tw_args *args, struct tw_out *out)
 {
 	uint64_t id = tw_args_u64(args, "id");
 
+	(void)app;
 	if (id > 100)
 		return tw_out_fail(out, -ENOENT, "id", "list things with `show thing`",
 			"there is no thing %u", (unsigned)id);
-	app->shown = id;
+	fake.shown = id;
 	tw_out_u64(out, "id", id, NULL);
 	tw_out_u64(out, "sent", 10 * id, "packets");
 	return 0;
@@ -28,7 +31,8 @@ op_add(struct tw_app *app, const struct tw_args *args, struct tw_out *out)
 	size_t len;
 	const char *p = tw_args_bytes(args, "secret", &len);
 
-	snprintf(app->secret, sizeof(app->secret), "%.*s", (int)len, p);
+	(void)app;
+	snprintf(fake.secret, sizeof(fake.secret), "%.*s", (int)len, p);
 	tw_out_str(out, "id", tw_args_str(args, "id"));
 	return 0;
 }
@@ -36,18 +40,18 @@ op_add(struct tw_app *app, const struct tw_args *args, struct tw_out *out)
 static void
 on_abandon(void *arg)
 {
-	struct tw_app *app = arg;
-
-	app->is_abandoned = true;
+	(void)arg;
+	fake.is_abandoned = true;
 }
 
 static int
 op_wait(struct tw_app *app, const struct tw_args *args, struct tw_out *out)
 {
+	(void)app;
 	if (tw_args_bool(args, "fail"))
 		return tw_out_fail(out, -EBUSY, NULL, NULL, "not now");
-	app->waiting = tw_op_defer(out);
-	tw_op_on_abandon(app->waiting, on_abandon, app);
+	fake.waiting = tw_op_defer(out);
+	tw_op_on_abandon(fake.waiting, on_abandon, NULL);
 	tw_out_str(out, "before", "deferred");
 	return TW_OP_DEFERRED;
 }
@@ -59,6 +63,16 @@ op_break(struct tw_app *app, const struct tw_args *args, struct tw_out *out)
 	(void)args;
 	tw_out_str(out, "half", "an answer");
 	return -EIO;
+}
+
+static int
+op_listen(struct tw_app *app, const struct tw_args *args, struct tw_out *out)
+{
+	(void)app;
+	(void)args;
+	if (fake.listen != NULL)
+		fake.listen(tw_op_caller(out)->conn);
+	return 0;
 }
 
 static void

@@ -11,11 +11,15 @@
 
 #include "ops.h"
 
-struct tw_app {
+/* What the handlers did; the appliance itself is of no interest to them. */
+struct fake {
 	struct tw_op_call *waiting; /* of `wait thing` */
 	bool is_abandoned;
 	uint64_t shown;
 	char secret[64];
+	void (*listen)(void *conn); /* of `thing.listen` */
 };
+
+extern struct fake fake;
 
 #endif /* FAKE_H */

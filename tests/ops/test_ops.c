@@ -11,7 +11,6 @@
 #include "errors.h"
 #include "fake.h"
 
-static struct tw_app app;
 static struct tw_args args;
 static int done_cnt;
 static int done_res;
@@ -22,7 +21,7 @@ done(void *arg, struct tw_out *out, int res)
 {
 	size_t len;
 
-	cr_assert_eq(arg, &app);
+	cr_assert_eq(arg, &fake);
 	done_cnt++;
 	done_res = res;
 	strcpy(done_json, res ? tw_out_error_json(out, 0, &len) : tw_out_json(out, &len));
@@ -40,7 +39,7 @@ run(const char *method, const char *line, unsigned privilege)
 	cr_assert(
 		tw_args_from_words(&args, op->keys, op->key_cnt, &words, 0, &err), "%s", err.text);
 	return tw_op_start(
-		&app, op, &args, &(struct tw_op_caller){.privilege = privilege}, done, &app);
+		NULL, op, &args, &(struct tw_op_caller){.privilege = privilege}, done, &fake);
 }
 
 Test(ops, finds_rows)
@@ -48,7 +47,7 @@ Test(ops, finds_rows)
 	size_t cnt;
 	const struct tw_op *op = tw_ops_find("thing", 5, "show", 4);
 
-	cr_assert_eq(tw_ops_features(&cnt)[0].rows->op_cnt, 4);
+	cr_assert_eq(tw_ops_features(&cnt)[0].rows->op_cnt, 5);
 	cr_assert_eq(cnt, 1);
 	cr_assert_str_eq(op->noun, "thing");
 	cr_assert_eq(op->key_cnt, 3);
@@ -83,10 +82,10 @@ Test(ops, checks_privilege)
 {
 	run("thing.add", "a secret b", TW_OP_OPERATE);
 	cr_assert_eq(done_res, -EPERM);
-	cr_assert_str_eq(app.secret, "");
+	cr_assert_str_eq(fake.secret, "");
 	run("thing.add", "a secret b", TW_OP_ADMIN);
 	cr_assert_eq(done_res, 0);
-	cr_assert_str_eq(app.secret, "b");
+	cr_assert_str_eq(fake.secret, "b");
 }
 
 Test(ops, answers_late)
@@ -95,8 +94,8 @@ Test(ops, answers_late)
 
 	cr_assert_not_null(call);
 	cr_assert_eq(done_cnt, 0);
-	tw_out_u64(tw_op_out(app.waiting), "after", 1, NULL);
-	tw_op_complete(app.waiting, 0);
+	tw_out_u64(tw_op_out(fake.waiting), "after", 1, NULL);
+	tw_op_complete(fake.waiting, 0);
 	cr_assert_eq(done_cnt, 1);
 	cr_assert_str_eq(done_json, "{\"before\":\"deferred\",\"after\":1}");
 	cr_assert_null(run("thing.wait", "fail on", TW_OP_ADMIN));
@@ -106,8 +105,8 @@ Test(ops, answers_late)
 Test(ops, tells_who_waits_that_nobody_listens)
 {
 	tw_op_abandon(run("thing.wait", "", TW_OP_ADMIN));
-	cr_assert(app.is_abandoned);
-	tw_op_complete(app.waiting, 0);
+	cr_assert(fake.is_abandoned);
+	tw_op_complete(fake.waiting, 0);
 	cr_assert_eq(done_cnt, 0);
 }
 
@@ -115,7 +114,7 @@ Test(ops, writes_configuration_lines_that_read_back)
 {
 	static struct tw_args_words words;
 	struct tw_conf_err err;
-	char *text = tw_ops_config(&app);
+	char *text = tw_ops_config(NULL);
 	char *line = strchr(text, '\n') + 1;
 
 	cr_assert_eq(strncmp(text, "# things\n", 9), 0);
