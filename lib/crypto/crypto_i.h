@@ -35,6 +35,16 @@ int crypto_cbc(bool is_encrypt, const uint8_t key[TW_CRYPTO_AES_KEY_LEN],
 /** HMAC-SHA1 context keyed for a new text, or NULL. Free with EVP_MAC_CTX_free(). */
 EVP_MAC_CTX *crypto_hmac_new(const uint8_t key[TW_CRYPTO_HMAC_KEY_LEN]);
 
+/* A mapping of this process as the kernel describes it. */
+struct crypto_mapping {
+	uintptr_t lo, hi;
+	bool is_locked;   /* VM_LOCKED: never swapped */
+	bool is_undumped; /* VM_DONTDUMP */
+};
+
+/** The mapping around an address. @return 0, -ENOENT, or why /proc/self/smaps cannot be read */
+int crypto_mapping_find(const void *at, struct crypto_mapping *out);
+
 /** Put @p fmt into @p why, which may be NULL. */
 void crypto_why(char *why, size_t why_size, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));

@@ -7,7 +7,6 @@
  */
 #include <errno.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -77,37 +76,17 @@ tw_crypto_unmap(void *p, size_t size)
 	munmap(p, size);
 }
 
-/* The mapping around an address. */
-static int
-mapping_find(uintptr_t at, struct range *out)
-{
-	FILE *f = fopen("/proc/self/maps", "re");
-	unsigned long lo, hi;
-	int rc = -ENOENT;
-	char line[512];
-
-	if (!f)
-		return -errno;
-	while (rc != 0 && fgets(line, sizeof(line), f)) {
-		if (sscanf(line, "%lx-%lx ", &lo, &hi) != 2 || at < lo || at >= hi)
-			continue;
-		*out = (struct range){.lo = lo, .hi = hi};
-		rc = 0;
-	}
-	fclose(f);
-	return rc;
-}
-
 int
 tw_crypto_hide_stack(void)
 {
-	struct range map, r;
+	struct crypto_mapping map = {0};
+	struct range r;
 	pthread_attr_t attr;
 	size_t size;
 	void *base;
 	int rc;
 
-	rc = mapping_find((uintptr_t)&map, &map);
+	rc = crypto_mapping_find(&map, &map);
 	if (rc != 0)
 		return rc;
 	/*
@@ -115,7 +94,7 @@ tw_crypto_hide_stack(void)
 	 * is not locked: growth of a locked stack beyond the lock limit is a SIGSEGV.
 	 */
 	if (getpid() == (pid_t)syscall(SYS_gettid))
-		return range_hide(map, false);
+		return range_hide((struct range){.lo = map.lo, .hi = map.hi}, false);
 	rc = pthread_getattr_np(pthread_self(), &attr);
 	if (rc != 0)
 		return -rc;
