@@ -32,6 +32,31 @@ prng_next(uint64_t s[4])
 	return out;
 }
 
+/* Finaliser of splitmix64: a bijection, 0 to 0. */
+static inline uint64_t
+prng_mix(uint64_t z)
+{
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ULL;
+	z = (z ^ z >> 27) * 0x94d049bb133111ebULL;
+	return z ^ z >> 31;
+}
+
+/*
+ * A state from any four numbers: taken as they are, small or similar ones would give small or
+ * similar first numbers, zeros nothing else. The four results differ, so one is not zero.
+ */
+static inline void
+prng_seed(uint64_t s[4], const uint64_t seed[4])
+{
+	const uint64_t gamma = 0x9e3779b97f4a7c15ULL;
+	uint64_t x = 0;
+
+	for (unsigned i = 0; i < 4; i++)
+		x = prng_mix(x ^ seed[i]) + gamma;
+	for (unsigned i = 0; i < 4; i++)
+		s[i] = prng_mix(x += gamma);
+}
+
 /* Uniform 32 bits: a source for exp_deviate(). */
 static inline uint32_t
 prng_draw(void *state)

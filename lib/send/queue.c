@@ -30,7 +30,7 @@ tw_send_init(void *mem, uint32_t capacity, struct tw_engine *eng, const uint64_t
 	heap_init(&snd->due, snd->items, capacity, offsetof(struct tw_send_sess, due_pos));
 	heap_init(&snd->tick, snd->items + capacity, capacity,
 		offsetof(struct tw_send_sess, tick_pos));
-	memcpy(snd->pad_prng, seed, sizeof(snd->pad_prng));
+	prng_seed(snd->pad_prng, seed);
 	for (unsigned i = 0; i < PAD_POOL_SIZE; i += sizeof(uint64_t)) {
 		uint64_t v = prng_next(snd->pad_prng);
 

@@ -47,6 +47,7 @@ next_gap_q32(struct tw_send_sess *sess)
 void
 sched_start(struct tw_send_sess *sess, int64_t start_ns)
 {
+	prng_seed(sess->sched.prng, sess->seed);
 	sess->sched.due_ns = start_ns;
 	sess->sched.due_frac = 0;
 	sess->sched.slot = 0;

@@ -74,7 +74,7 @@ size_t tw_send_size(uint32_t capacity);
  * Make a sender in the caller's memory (no secrets in it).
  * @param mem   TW_CACHE_LINE aligned, tw_send_size(capacity) octets
  * @param eng   crypto engine of this lcore; NULL if all sessions are open
- * @param seed  of the padding, unrelated to any key (R-4656-078); any but all zero
+ * @param seed  of the padding, unrelated to any key (R-4656-078)
  */
 struct tw_send *tw_send_init(
 	void *mem, uint32_t capacity, struct tw_engine *eng, const uint64_t seed[4]);

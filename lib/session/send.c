@@ -11,14 +11,10 @@
 static bool
 schedule_is_ok(const struct tw_send_cfg *cfg)
 {
-	static const uint64_t zero[4];
-
 	if (cfg->law == 0 || cfg->law >= TW_SEND_LAW_N)
 		return false;
 	if (cfg->interval_ns < TW_SEND_INTERVAL_MIN_NS ||
 		cfg->interval_ns > TW_SEND_INTERVAL_MAX_NS)
-		return false;
-	if (cfg->law == TW_SEND_POISSON && memcmp(cfg->seed, zero, sizeof(zero)) == 0)
 		return false;
 	return cfg->duration_ns >= 0 && cfg->late_after_ns >= 0 && cfg->max_lag_ns >= 0 &&
 	       cfg->tmax_ns >= 0;
@@ -31,21 +27,20 @@ or_default(int64_t value, int64_t dflt)
 }
 
 uint64_t
-tw_send_cfg_rate_mpps(const struct tw_send_cfg *cfg, int64_t timeout_ns)
+tw_send_cfg_window_interval_ns(const struct tw_send_cfg *cfg, int64_t timeout_ns)
 {
 	const uint64_t tmax_ns = (uint64_t)or_default(cfg->tmax_ns, TW_SEND_TMAX_NS);
-	const uint64_t window_ns = tmax_ns + (uint64_t)timeout_ns;
 	const uint64_t lag_ns = (uint64_t)or_default(cfg->max_lag_ns, TW_SEND_MAX_LAG_NS);
-	unsigned __int128 rate;
+	const uint64_t window_ns = tmax_ns + (uint64_t)timeout_ns;
+	unsigned __int128 interval = cfg->interval_ns;
 
-	if (cfg->interval_ns < TW_SEND_INTERVAL_MIN_NS || window_ns == 0)
+	if (cfg->interval_ns < TW_SEND_INTERVAL_MIN_NS)
 		return 0;
-	rate = 1000 * (unsigned __int128)TW_CLOCK_NS_PER_S / cfg->interval_ns + 1;
-	rate = rate * (window_ns + lag_ns) / window_ns + 1;
+	interval = interval * window_ns / (window_ns + lag_ns);
 	/* six standard deviations at 256 packets, the smallest window, are 37 % */
 	if (cfg->law == TW_SEND_POISSON)
-		rate = rate * 11 / 8 + 1;
-	return rate < UINT64_MAX ? (uint64_t)rate : UINT64_MAX;
+		interval = interval * 8 / 11;
+	return interval != 0 ? (uint64_t)interval : 1;
 }
 
 static void
@@ -64,7 +59,7 @@ fill(struct tw_send_sess *sess, const struct tw_send_cfg *cfg)
 	sess->size = cfg->size;
 	sess->law = cfg->law;
 	sess->has_zero_padding = cfg->has_zero_padding;
-	memcpy(sess->sched.prng, cfg->seed, sizeof(sess->sched.prng));
+	memcpy(sess->seed, cfg->seed, sizeof(sess->seed));
 }
 
 int

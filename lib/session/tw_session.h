@@ -297,7 +297,7 @@ struct tw_send_cfg {
 	int64_t max_lag_ns;    /* a packet this much behind is skipped; 0: default */
 	int64_t tmax_ns;       /* wait for the reply of the last packet; 0: default */
 	int64_t report_ns;     /* interval of reports; 0: default; < 0: none */
-	uint64_t seed[4];      /* of the Poisson gaps; any but all zero */
+	uint64_t seed[4];      /* of the Poisson gaps; the same seed gives the same gaps */
 
 	struct tw_metrics *metrics; /* ready, belongs to the session until its end; may be NULL */
 	const struct tw_crypto_keys *keys; /* as in struct tw_refl_cfg */
@@ -332,6 +332,7 @@ struct tw_send_sess {
 	bool has_zero_padding;
 	int64_t duration_ns; /* 0: no such end */
 	tw_ns start;
+	uint64_t seed[4];
 
 	/* w, r: owner lcore */
 	alignas(TW_CACHE_LINE) struct tw_send_sched sched;
@@ -358,13 +359,13 @@ struct tw_send_sess {
 };
 
 /**
- * Highest rate the session can reach over Tmax + Timeout, in packets per 1000 s: catching up after
- * a stall of max_lag_ns and the clusters of a Poisson schedule included. For
+ * Mean time between packets at the highest rate the session can reach over Tmax + Timeout:
+ * catching up after a stall of max_lag_ns and the clusters of a Poisson schedule included. For
  * struct tw_metrics_cfg, so that no packet has to leave the window early.
  * @param timeout_ns  >= 0, as there
- * @return 0 if the interval is out of bounds
+ * @return 1 or more; 0 if the interval is out of bounds
  */
-uint64_t tw_send_cfg_rate_mpps(const struct tw_send_cfg *cfg, int64_t timeout_ns);
+uint64_t tw_send_cfg_window_interval_ns(const struct tw_send_cfg *cfg, int64_t timeout_ns);
 
 /**
  * Fill a record, state RESERVED; tw_send_add() on the owner lcore starts it.
@@ -372,8 +373,8 @@ uint64_t tw_send_cfg_rate_mpps(const struct tw_send_cfg *cfg, int64_t timeout_ns
  * Context: control, before publication. Does not block or allocate.
  * @param sess  tw_crypto_map() memory, any content, TW_CACHE_LINE aligned
  * @return 0; -EINVAL (no format, bad law, size below the format's minimum, dscp > 63, interval out
- *         of bounds, a negative duration, seed all zero with a Poisson schedule, keys as in
- *         tw_refl_sess_init()), -EIO, -ENOTSUP; the record is then zero
+ *         of bounds, a negative duration, keys as in tw_refl_sess_init()), -EIO, -ENOTSUP; the
+ * record is then zero
  */
 int tw_send_sess_init(struct tw_send_sess *sess, const struct tw_send_cfg *cfg);
 
