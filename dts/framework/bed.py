@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Copyright (c) 2026 The twampline authors
+"""Network namespaces, links and processes of one suite, all removed at its end.
+
+Everything made here is found again by its name prefix, so that `sweep` removes what an
+interrupted run left behind.
+"""
+
+import contextlib
+import ctypes
+import os
+import pathlib
+import shlex
+import signal
+import subprocess
+
+PREFIX = "dts-"
+CLONE_NEWNET = 0x40000000
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def run(command, check=True, **options):
+    """Run a command to its end; its output is in the error if it fails."""
+    argv = shlex.split(command) if isinstance(command, str) else command
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False, **options)
+    if check and done.returncode:
+        raise RuntimeError(f"{' '.join(argv)}: status {done.returncode}\n{done.stdout}{done.stderr}")
+    return done
+
+
+def sweep():
+    """Remove namespaces of earlier runs and the processes in them."""
+    for line in run("ip netns list").stdout.splitlines():
+        name = line.split()[0]
+        if name.startswith(PREFIX):
+            remove_netns(name)
+
+
+def remove_netns(name):
+    for pid in run(f"ip netns pids {name}", check=False).stdout.split():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(int(pid), signal.SIGKILL)
+    run(f"ip netns del {name}", check=False)
+
+
+class Netns:
+    """One namespace with its loopback up."""
+
+    def __init__(self, name):
+        self.name = PREFIX + name
+        run(f"ip netns add {self.name}")
+        self.sh("ip link set lo up")
+        # addresses must be usable at once, not after duplicate address detection
+        self.sh("sysctl -qw net.ipv6.conf.default.accept_dad=0 net.ipv6.conf.all.accept_dad=0")
+
+    def argv(self, command):
+        argv = shlex.split(command) if isinstance(command, str) else [str(c) for c in command]
+        return ["ip", "netns", "exec", self.name, *argv]
+
+    def sh(self, command, check=True):
+        """Run a command in the namespace to its end."""
+        return run(self.argv(command), check=check)
+
+    @contextlib.contextmanager
+    def inside(self):
+        """Sockets made in this block by this thread belong to the namespace."""
+        home = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+        there = os.open(f"/run/netns/{self.name}", os.O_RDONLY)
+        try:
+            _setns(there)
+            yield self
+        finally:
+            _setns(home)
+            os.close(home)
+            os.close(there)
+
+    def address(self, device, *addresses):
+        for address in addresses:
+            self.sh(f"ip addr add {address} dev {device}")
+        self.sh(f"ip link set {device} up")
+
+
+def _setns(fd):
+    if _libc.setns(fd, CLONE_NEWNET):
+        err = ctypes.get_errno()
+        raise OSError(err, f"setns: {os.strerror(err)}")
+
+
+class Bed:
+    """What one suite made, in the order it was made."""
+
+    def __init__(self, folder, build):
+        self.folder = pathlib.Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.build = pathlib.Path(build)
+        self.stack = contextlib.ExitStack()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stack.close()
+
+    def netns(self, name):
+        netns = Netns(name)
+        self.stack.callback(remove_netns, netns.name)
+        return netns
+
+    def veth(self, left, left_device, right, right_device, offload=False):
+        """A cable; without offload the kernel computes every checksum."""
+        run(f"ip link add {left_device} netns {left.name} type veth "
+            f"peer name {right_device} netns {right.name}")
+        for netns, device in ((left, left_device), (right, right_device)):
+            if not offload:
+                netns.sh(f"ethtool -K {device} tx off")
+            netns.sh(f"ip link set {device} up")
+
+    def spawn(self, netns, command, name):
+        """A process in a namespace, its output in the suite's folder, ended with the suite."""
+        log = open(self.folder / f"{name}.log", "w", encoding="utf-8")
+        self.stack.callback(log.close)
+        process = subprocess.Popen(netns.argv(command), stdin=subprocess.DEVNULL, stdout=log,
+                                   stderr=subprocess.STDOUT)
+        self.stack.callback(end, process)
+        return process
+
+    def capture(self, netns, device, name, expression=""):
+        """Capture to NAME.pcap until the returned function is called; it returns the path."""
+        path = self.folder / f"{name}.pcap"
+        argv = netns.argv(["tcpdump", "-i", device, "-U", "--immediate-mode", "-w", path,
+                           *shlex.split(expression)])
+        process = subprocess.Popen(argv, stderr=subprocess.PIPE, text=True)
+        self.stack.callback(end, process)
+        for line in process.stderr:  # it listens from this line on
+            if "listening on" in line:
+                break
+        else:
+            raise RuntimeError(f"tcpdump on {device} ended at once")
+
+        def finish():
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=20)
+            return path
+
+        return finish
+
+
+def end(process, patience=20):
+    """Terminate, and kill only if that does not help."""
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(patience)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(patience)
+    return process.returncode
