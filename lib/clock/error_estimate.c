@@ -9,6 +9,7 @@
 #define EE_SCALE_SHIFT 8
 #define EE_SCALE_MAX   63
 #define EE_MULT_MAX    255
+#define EE_MULT_BITS   8
 
 /* 2^32 / 10^9 in lowest terms is 2^23 / 5^9. */
 #define UNITS_NUM_SHIFT 23
@@ -30,7 +31,8 @@ uint16_t
 tw_clock_ee_encode(uint64_t error_ns, bool is_synced)
 {
 	unsigned __int128 v;
-	unsigned scale = 0;
+	uint64_t high, mult;
+	unsigned scale;
 
 	if (!is_synced || error_ns == UINT64_MAX)
 		return TW_CLOCK_EE_UNKNOWN;
@@ -40,9 +42,14 @@ tw_clock_ee_encode(uint64_t error_ns, bool is_synced)
 		v = (((unsigned __int128)error_ns << UNITS_NUM_SHIFT) + UNITS_DEN - 1) / UNITS_DEN;
 	if (v == 0)
 		v = 1; /* Multiplier 0 means a corrupt packet */
-	for (; v > EE_MULT_MAX; scale++)
-		v = (v + 1) >> 1;
-	return (uint16_t)(TW_CLOCK_EE_S | scale << EE_SCALE_SHIFT | (unsigned)v);
+	high = (uint64_t)(v >> EE_MULT_BITS);
+	scale = high != 0 ? 64 - (unsigned)__builtin_clzll(high) : 0;
+	mult = (uint64_t)((v + ((unsigned __int128)1 << scale) - 1) >> scale);
+	if (mult > EE_MULT_MAX) {
+		mult = (mult + 1) >> 1;
+		scale++;
+	}
+	return (uint16_t)(TW_CLOCK_EE_S | scale << EE_SCALE_SHIFT | (unsigned)mult);
 }
 
 struct tw_clock_ee

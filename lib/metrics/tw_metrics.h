@@ -95,7 +95,8 @@ struct tw_metrics_sample {
 	int64_t round_trip_ns;     /* with residence */
 	int64_t round_trip_net_ns; /* without residence */
 	int64_t residence_ns;
-	uint64_t forward_error_ns; /* E1 + E2, UINT64_MAX: unknown; also that of reverse */
+	uint64_t forward_error_ns; /* E1 + E2, UINT64_MAX: unknown */
+	uint64_t reverse_error_ns; /* E3 + E4, UINT64_MAX: unknown */
 	uint64_t round_trip_error_ns;
 	uint8_t cls; /* enum tw_metrics_class */
 	uint8_t sender_ttl;

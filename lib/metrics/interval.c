@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) 2026 The twampline authors */
+/* Interval reports: differences of the counters and the delays of the replies meanwhile. */
+#include "metrics_i.h"
+
+void
+tw_metrics_span_add(struct span *s, int64_t ns, bool is_synced)
+{
+	if (s->cnt == 0)
+		s->first_ns = s->min_ns = s->max_ns = ns;
+	if (ns < s->min_ns)
+		s->min_ns = ns;
+	if (ns > s->max_ns)
+		s->max_ns = ns;
+	s->sum_ns += ns - s->first_ns;
+	s->cnt++;
+	s->is_unsynced |= !is_synced;
+}
+
+static struct tw_metrics_span
+take_span(struct span *s)
+{
+	struct tw_metrics_span out = {.cnt = s->cnt};
+	int64_t n = (int64_t)s->cnt;
+
+	if (n != 0) {
+		int64_t half = s->sum_ns < 0 ? -(n / 2) : n / 2;
+
+		out.min_ns = s->min_ns;
+		out.max_ns = s->max_ns;
+		out.mean_ns = s->first_ns + (s->sum_ns + half) / n;
+		out.is_valid = !s->is_unsynced;
+	}
+	*s = (struct span){0};
+	return out;
+}
+
+static uint64_t
+duplicates(const struct tw_metrics_ctr *c)
+{
+	return tw_ctr_get(&c->duplicates_forward) + tw_ctr_get(&c->duplicates_reverse);
+}
+
+static uint64_t
+invalid(const struct tw_metrics_ctr *c)
+{
+	return tw_ctr_get(&c->invalid_length) + tw_ctr_get(&c->invalid_auth) +
+	       tw_ctr_get(&c->invalid_multiplier) + tw_ctr_get(&c->invalid_seq) +
+	       tw_ctr_get(&c->invalid_t1) + tw_ctr_get(&c->invalid_window);
+}
+
+/* What a total grew by since the interval began, and its new begin. */
+static uint64_t
+advance(uint64_t *begin, uint64_t now)
+{
+	uint64_t grown = now - *begin;
+
+	*begin = now;
+	return grown;
+}
+
+void
+tw_metrics_interval_take(struct tw_metrics *m, tw_ns now, struct tw_metrics_interval *out)
+{
+	const struct tw_metrics_ctr *c = &m->ctr;
+	struct interval *iv = &m->interval;
+
+	*out = (struct tw_metrics_interval){.begin = iv->begin,
+		.end = now,
+		.sent = advance(&iv->sent, tw_ctr_get(&c->sent)),
+		.received = advance(&iv->received, tw_ctr_get(&c->received)),
+		.late = advance(&iv->late, tw_ctr_get(&c->late)),
+		.duplicates = advance(&iv->duplicates, duplicates(c)),
+		.reordered = advance(&iv->reordered, tw_ctr_get(&c->reordered_round_trip)),
+		.invalid = advance(&iv->invalid, invalid(c)),
+		.sent_total = tw_ctr_get(&c->sent),
+		.received_total = tw_ctr_get(&c->received),
+		.lost_total = (uint64_t)m->lost_so_far,
+		.round_trip = take_span(&iv->round_trip),
+		.round_trip_net = take_span(&iv->round_trip_net),
+		.forward = take_span(&iv->forward),
+		.reverse = take_span(&iv->reverse)};
+	/* a reply stamped in time but read after its time takes a loss back: not below zero */
+	if (m->lost_so_far > iv->lost) {
+		out->lost = (uint64_t)(m->lost_so_far - iv->lost);
+		iv->lost = m->lost_so_far;
+	}
+	iv->begin = now;
+}

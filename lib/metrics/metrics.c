@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) 2026 The twampline authors */
+/*
+ * A session's metrics from start to end, replies apart: memory, packets sent, packets whose time
+ * passes.
+ *
+ * Two marks run after the newest packet: behind tmax_seq Tmax has passed (a packet is lost so
+ * far), behind close_seq Tmax + Timeout (it is closed). They serve progress and memory only:
+ * whether a reply is late is told by its stamps.
+ */
+#include <string.h>
+
+#include "metrics_i.h"
+
+/* Room a Poisson schedule needs above its mean: eight standard deviations, and a little. */
+#define POISSON_SIGMAS 8
+#define POISSON_SLACK  64
+
+/* Longest Tmax or Timeout: an hour. */
+#define WAIT_MAX_NS (3600 * (int64_t)TW_CLOCK_NS_PER_S)
+
+static uint64_t
+square_root(uint64_t v)
+{
+	uint64_t root = 0;
+
+	for (uint64_t bit = 1ULL << 31; bit != 0; bit >>= 1) {
+		if ((root + bit) * (root + bit) <= v)
+			root += bit;
+	}
+	return root;
+}
+
+/* Slots of the window; 0 if the settings make no sense or need too many. */
+static uint32_t
+window_of(const struct tw_metrics_cfg *cfg)
+{
+	uint32_t window = TW_METRICS_WINDOW_MIN;
+	uint64_t packets;
+
+	if (cfg->tmax_ns <= 0 || cfg->tmax_ns > WAIT_MAX_NS || cfg->timeout_ns < 0 ||
+		cfg->timeout_ns > WAIT_MAX_NS || cfg->interval_ns == 0 || cfg->dscp > 63)
+		return 0;
+	packets = (uint64_t)(cfg->tmax_ns + cfg->timeout_ns) / cfg->interval_ns + 1;
+	if (packets > TW_METRICS_WINDOW_MAX)
+		return 0;
+	packets += POISSON_SIGMAS * square_root(packets) + POISSON_SLACK;
+	while (window < packets)
+		window *= 2;
+	return window <= TW_METRICS_WINDOW_MAX ? window : 0;
+}
+
+static size_t
+fixed_size(void)
+{
+	return (sizeof(struct tw_metrics) + TW_METRICS_ALIGN - 1) / TW_METRICS_ALIGN *
+	       TW_METRICS_ALIGN;
+}
+
+size_t
+tw_metrics_size(const struct tw_metrics_cfg *cfg)
+{
+	uint32_t window = window_of(cfg);
+
+	if (window == 0)
+		return 0;
+	return fixed_size() + window * (sizeof(struct slot) + sizeof(uint32_t));
+}
+
+static void
+init_ipdv(struct ipdv *v)
+{
+	tw_metrics_hist_init_at_zero(&v->up);
+	tw_metrics_hist_init_at_zero(&v->down);
+	v->min_ns = INT64_MAX;
+	v->max_ns = INT64_MIN;
+}
+
+struct tw_metrics *
+tw_metrics_init(void *mem, size_t size, const struct tw_metrics_cfg *cfg, tw_ns start)
+{
+	size_t need = tw_metrics_size(cfg);
+	struct tw_metrics *m = mem;
+
+	if (need == 0 || size < need || (uintptr_t)mem % TW_METRICS_ALIGN != 0)
+		return NULL;
+	memset(mem, 0, need);
+	m->cfg = *cfg;
+	m->window = window_of(cfg);
+	m->mask = m->window - 1;
+	m->slot = (struct slot *)(void *)((char *)mem + fixed_size());
+	m->rslot = (uint32_t *)(void *)(m->slot + m->window);
+	m->next_seq = m->tmax_seq = m->close_seq = cfg->first_seq;
+	m->order_forward.next_exp = m->order_round_trip.next_exp = cfg->first_seq;
+	m->epoch_since = start;
+	m->interval.begin = start;
+	m->ttl_forward_min = m->ttl_reverse_min = UINT8_MAX;
+	tw_metrics_hist_init(&m->round_trip);
+	tw_metrics_hist_init(&m->round_trip_net);
+	tw_metrics_hist_init(&m->forward);
+	tw_metrics_hist_init(&m->reverse);
+	tw_metrics_hist_init(&m->residence);
+	init_ipdv(&m->ipdv_round_trip_net);
+	init_ipdv(&m->ipdv_forward);
+	init_ipdv(&m->ipdv_reverse);
+	return m;
+}
+
+const struct tw_metrics_ctr *
+tw_metrics_ctr(const struct tw_metrics *m)
+{
+	return &m->ctr;
+}
+
+void
+tw_metrics_note_epoch(struct tw_metrics *m, const struct tw_stamp *s)
+{
+	uint64_t error_ns = tw_clock_stamp_error_ns(s);
+
+	if (s->is_synced && s->sync_error_ns > m->sync_error_max_ns)
+		m->sync_error_max_ns = s->sync_error_ns;
+	if (error_ns != UINT64_MAX && error_ns > m->own_error_max_ns)
+		m->own_error_max_ns = error_ns;
+	if (s->epoch == m->epoch)
+		return;
+	if (m->epoch != 0)
+		tw_ctr_inc(&m->ctr.epoch_changes);
+	m->epoch = s->epoch;
+	m->epoch_since = s->time;
+}
+
+void
+tw_metrics_close(struct tw_metrics *m, uint64_t seq)
+{
+	struct slot *slot = slot_of(m, seq);
+
+	slot->flags |= SLOT_CLOSED;
+	if (slot->flags & SLOT_ANSWERED)
+		return;
+	tw_ctr_inc(&m->ctr.unanswered);
+	if (m->head_cnt < HEAD_MAX) {
+		m->head[m->head_cnt].seq = seq;
+		m->head[m->head_cnt].t1 = t1_time(slot->t1_ntp, m->epoch_since);
+		m->head_cnt++;
+	}
+}
+
+void
+tw_metrics_reopen(struct tw_metrics *m, uint64_t seq)
+{
+	tw_ctr_add(&m->ctr.unanswered, (uint64_t)-1);
+	for (uint32_t i = 0; i < m->head_cnt; i++) {
+		if (m->head[i].seq != seq)
+			continue;
+		m->head_cnt--;
+		memmove(&m->head[i], &m->head[i + 1], (m->head_cnt - i) * sizeof(m->head[0]));
+		return;
+	}
+}
+
+/* The slot of the oldest packet is needed for the next one. */
+static void
+leave_window(struct tw_metrics *m, uint64_t seq)
+{
+	struct slot *slot = slot_of(m, seq);
+	tw_ns t1;
+
+	if (m->close_seq == seq) {
+		if (!(slot->flags & SLOT_ANSWERED))
+			tw_ctr_inc(&m->ctr.window_overrun);
+		tw_metrics_close(m, seq);
+		m->close_seq++;
+	}
+	if (m->tmax_seq < m->close_seq) {
+		if (!(slot->flags & SLOT_ANSWERED) || slot->flags & SLOT_LATE)
+			m->lost_so_far++;
+		m->tmax_seq = m->close_seq;
+	}
+	if (slot->flags & SLOT_ANSWERED)
+		return;
+	t1 = t1_time(slot->t1_ntp, m->epoch_since);
+	if (!m->has_r || t1.ns > tail_begin(m).ns) {
+		m->out_tail++;
+		m->out_tail_t1 = t1;
+	}
+}
+
+void
+tw_metrics_sent(struct tw_metrics *m, uint32_t seq, uint64_t t1_ntp, const struct tw_stamp *t1)
+{
+	struct slot *slot;
+
+	TW_ASSERT(seq == (uint32_t)m->next_seq);
+	(void)seq;
+	if (m->next_seq - m->cfg.first_seq >= m->window)
+		leave_window(m, m->next_seq - m->window);
+	tw_metrics_note_epoch(m, t1);
+	m->t1_sources |= 1U << t1->source;
+	slot = slot_of(m, m->next_seq++);
+	*slot = (struct slot){.t1_ntp = t1_ntp,
+		.t1_error = error_pack(t1->stamp_error_ns),
+		.epoch = (uint8_t)t1->epoch,
+		.flags = SLOT_SENT | (t1->is_synced ? SLOT_SYNCED : 0)};
+	tw_ctr_inc(&m->ctr.sent);
+}
+
+void
+tw_metrics_invalid(struct tw_metrics *m, enum tw_metrics_invalid why)
+{
+	switch (why) {
+	case TW_METRICS_INVALID_LENGTH:
+		tw_ctr_inc(&m->ctr.invalid_length);
+		break;
+	case TW_METRICS_INVALID_AUTH:
+		tw_ctr_inc(&m->ctr.invalid_auth);
+		break;
+	case TW_METRICS_INVALID_MULTIPLIER:
+		tw_ctr_inc(&m->ctr.invalid_multiplier);
+		break;
+	case TW_METRICS_INVALID_NONE:
+	case TW_METRICS_INVALID_N:
+		TW_ASSERT(false);
+		break;
+	}
+}
+
+/*
+ * This long has passed since the packet was sent. One sent before a step of the clock counts
+ * from the step: its own stamp says nothing now.
+ */
+static bool
+has_waited(const struct tw_metrics *m, const struct slot *slot, tw_ns now, int64_t wait_ns)
+{
+	tw_ns since = m->epoch_since;
+
+	if (slot->epoch == (uint8_t)m->epoch)
+		since = t1_time(slot->t1_ntp, now);
+	return tw_ns_sub(now, since) > wait_ns;
+}
+
+unsigned
+tw_metrics_expire(struct tw_metrics *m, const struct tw_stamp *now)
+{
+	int64_t close_ns = m->cfg.tmax_ns + m->cfg.timeout_ns;
+	unsigned closed = 0;
+
+	tw_metrics_note_epoch(m, now);
+	for (unsigned i = 0; i < EXPIRE_BUDGET && m->tmax_seq < m->next_seq; i++) {
+		struct slot *slot = slot_of(m, m->tmax_seq);
+
+		if (!has_waited(m, slot, now->time, m->cfg.tmax_ns))
+			break;
+		if (!(slot->flags & SLOT_ANSWERED) || slot->flags & SLOT_LATE) {
+			slot->flags |= SLOT_LOST;
+			m->lost_so_far++;
+		}
+		m->tmax_seq++;
+	}
+	while (closed < EXPIRE_BUDGET && m->close_seq < m->tmax_seq) {
+		if (!has_waited(m, slot_of(m, m->close_seq), now->time, close_ns))
+			break;
+		tw_metrics_close(m, m->close_seq++);
+		closed++;
+	}
+	return closed;
+}
+
+bool
+tw_metrics_finish(struct tw_metrics *m, unsigned budget)
+{
+	while (m->close_seq < m->next_seq) {
+		if (budget-- == 0)
+			return false;
+		tw_metrics_close(m, m->close_seq++);
+	}
+	m->tmax_seq = m->next_seq;
+	return tw_metrics_r_order(m, m->r_max + 1, budget);
+}
