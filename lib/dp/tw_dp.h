@@ -268,7 +268,10 @@ struct tw_dp_event {
  */
 unsigned tw_dp_event_pop(struct tw_dp *dp, struct tw_dp_event *ev, unsigned n);
 
-/* One reply, of sessions whose record says has_raw. */
+/** Have every reply of this session told by a raw record. Context: control thread, before start. */
+void tw_dp_send_want_raw(struct tw_dp *dp, struct tw_send_sess *s);
+
+/* One reply, of a session that wants it. */
 struct tw_dp_raw {
 	uint32_t sess_id;
 	uint32_t reserved;

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) 2026 The twampline authors */
+/*
+ * Replies to our senders: verified and measured by lib/send, then freed. Raw records go to their
+ * own ring, so that they cannot crowd out what control must hear.
+ */
+#include <rte_mbuf.h>
+#include <rte_udp.h>
+
+#include "dp_i.h"
+
+static enum tw_dp_ctr
+drop_ctr(unsigned why)
+{
+	switch (why) {
+	case TW_SEND_DROP_NOT_RUNNING:
+		return TW_DP_CTR_NOT_LIVE;
+	case TW_SEND_DROP_SHORT:
+		return TW_DP_CTR_TOO_SHORT;
+	case TW_SEND_DROP_AUTH_FAILED:
+		return TW_DP_CTR_BAD_AUTH;
+	case TW_SEND_DROP_BAD_MULTIPLIER:
+		return TW_DP_CTR_BAD_ERROR_EST;
+	case TW_SEND_DROP_SEQ_AHEAD:
+	case TW_SEND_DROP_STALE:
+		return TW_DP_CTR_BAD_REPLY;
+	default:
+		return TW_DP_CTR_REFUSED;
+	}
+}
+
+static void
+raw_push(struct tw_dp_lcore *lc, const struct tw_send_reply *r)
+{
+	struct tw_dp_raw raw = {.sess_id = r->sess->s.id, .sample = *r->sample};
+
+	if (!tw_xcore_ring_push(lc->raw, &raw))
+		count(lc, TW_DP_CTR_RAW_LOST, 1);
+}
+
+void
+collect_burst(struct tw_dp_lcore *lc, unsigned n)
+{
+	struct scratch *scr = lc->scr;
+
+	for (unsigned i = 0; i < n; i++) {
+		const struct pkt *pkt = scr->coll[i];
+		struct tw_send_sess *s = (struct tw_send_sess *)pkt->sess;
+
+		scr->reply[i] = (struct tw_send_reply){.sess = s,
+			.payload = rte_pktmbuf_mtod_offset(
+				pkt->m, const uint8_t *, pkt->l4_off + sizeof(struct rte_udp_hdr)),
+			.rx_len = pkt->pay_len,
+			.ttl = pkt->ttl,
+			.tos = pkt->tos,
+			.t4 = pkt->rx,
+			.sample = ((const struct dp_sender *)s)->has_raw ? &scr->sample[i] : NULL};
+	}
+	(void)tw_send_collect(lc->snd, scr->reply, n);
+	for (unsigned i = 0; i < n; i++) {
+		const struct tw_send_reply *r = &scr->reply[i];
+
+		if (r->sample != NULL && r->cls != TW_METRICS_C_NONE)
+			raw_push(lc, r);
+		if (r->drop != TW_SEND_OK) {
+			drop(lc, scr->coll[i]->m, drop_ctr(r->drop));
+			continue;
+		}
+		count(lc, TW_DP_CTR_COLLECTED, 1);
+		rte_pktmbuf_free(scr->coll[i]->m);
+	}
+}

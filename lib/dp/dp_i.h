@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) 2026 The twampline authors */
+/*
+ * What the files of lib/dp share: the plane, its lcores, and frames on their way through one turn.
+ */
+#ifndef DP_I_H
+#define DP_I_H
+
+#include <rte_hash.h>
+#include <rte_mbuf.h>
+#include <rte_ring.h>
+
+#include <tw_xcore.h>
+
+#include "slab.h"
+#include "tw_dp.h"
+
+#define BURST        TW_DP_BURST
+#define CMD_CNT      4096 /* commands waiting for an lcore */
+#define EVENT_CNT    4096
+#define HANDOVER_CNT 1024
+#define RAW_CNT      16384
+#define SESS_MAX     100000
+#define CMDS_A_TURN  32
+#define TICK_NS      1000000 /* between two looks at what time alone brings */
+#define HDR_MAX      (RTE_ETHER_HDR_LEN + 2 * 4 + 40 + 8)
+#define EST_CLASSES  6 /* bursts of 1, 2..3, 4..7, ... 32 */
+
+/* Sender's record with what the packets look like below the test packet. */
+struct dp_sender {
+	struct tw_send_sess s; /* first: its address is the session's */
+
+	/* w: control before publication, then owner lcore */
+	uint8_t hdr[HDR_MAX]; /* Ethernet to UDP, complete but for the UDP checksum */
+	uint8_t hdr_len;
+	uint8_t l2_len, l3_len;
+	uint8_t port_idx;
+	bool is_v6;
+	bool has_raw;     /* each reply makes a raw record */
+	uint64_t hdr_sum; /* pseudo header and UDP header */
+
+	/* w, r: owner lcore. DONE that did not fit the event ring */
+	struct dp_sender *next_done;
+	struct tw_dp_event done;
+};
+
+/* What lib/dp knows of a session beside its record; control thread only. */
+struct sess_ctl {
+	struct tw_xcore_defer defer;
+	struct tw_dp *dp;
+	tw_dp_retired_fn fn;
+	void *arg;
+	struct rte_flow *steer;
+	struct sess_ctl *next; /* senders to be forgotten */
+	void *mem;             /* metrics of a sender */
+	size_t mem_size;
+	uint64_t ticket;
+	uint32_t idx;
+	uint8_t port_idx;
+	bool is_published;
+	bool is_started;
+};
+
+enum cmd_type {
+	CMD_QUEUE_ADD = 1,
+	CMD_QUEUE_DEL,
+	CMD_QUEUE_LIVE,
+	CMD_SEND_START,
+	CMD_SEND_STOP,
+	CMD_SEND_PATH,
+	CMD_SEND_FORGET,
+};
+
+/* By value, control to lcore. */
+struct cmd {
+	uint32_t type; /* enum cmd_type */
+	bool is_live;
+	uint8_t hdr_len, l2_len, l3_len;
+	uint16_t queue;
+	uint16_t port_idx;
+	struct tw_port *port;
+	struct dp_sender *sender;
+	uint64_t hdr_sum;
+	uint8_t hdr[HDR_MAX];
+};
+
+/* A queue pair as its lcore sees it. */
+struct lc_port {
+	struct tw_port *port; /* NULL: not ours */
+	uint16_t eth_id;
+	uint16_t queue;
+	bool is_live;        /* started: may be polled */
+	uint32_t exc_tokens; /* frames to the kernel left in this period */
+	uint64_t empty_tsc;  /* the queue was seen empty then: nothing waits longer */
+};
+
+/* Running mean and deviation of a duration, in ticks. */
+struct est {
+	uint64_t mean_tsc;
+	uint64_t dev_tsc;
+};
+
+/* A frame between parsing and its fate. */
+struct pkt {
+	struct rte_mbuf *m;
+	uint16_t l3_off;
+	uint16_t l4_off;
+	uint16_t pay_len; /* UDP payload, at l4_off + 8 */
+	uint8_t ttl;
+	uint8_t tos;
+	bool is_v6;
+	struct tw_sess *sess;
+	const struct tw_sess_stamp *rx; /* arrival */
+};
+
+/* Arrays of one turn. */
+struct scratch {
+	struct rte_mbuf *rx[BURST];
+	struct pkt pkt[BURST];
+	struct tw_sess_key key[BURST];
+	struct tw_sess_stamp stamp[BURST];
+	struct pkt *refl[BURST];
+	struct pkt *coll[BURST];
+	struct rte_mbuf *tx[BURST];
+	uint64_t sum[BURST];
+	struct tw_reflect_job rjob[BURST];
+	struct tw_send_job sjob[BURST];
+	struct tw_send_reply reply[BURST];
+	struct tw_metrics_sample sample[BURST];
+	uint8_t job_of[BURST]; /* job whose frame stands in tx[] */
+};
+
+struct __rte_cache_aligned tw_dp_lcore {
+	/* w: control before the lcore enters   r: this lcore */
+	struct tw_dp *dp;
+	unsigned idx;
+	struct rte_hash *table;
+	struct tw_xcore_ring *cmd;
+	struct tw_xcore_ring *event;
+	struct tw_xcore_ring *raw;
+	struct rte_ring *to[TW_DP_LCORES_MAX];   /* frames to another lcore */
+	struct rte_ring *from[TW_DP_LCORES_MAX]; /* frames from another lcore */
+	struct tw_engine *engine;
+	struct tw_send *snd;
+	struct tw_reflect *refl;
+	struct scratch *scr;
+	size_t engine_size, snd_size;
+
+	/* w, r: this lcore */
+	struct tw_clock clock;
+	struct tw_send_steady steady;
+	uint32_t clock_seen;
+	uint64_t turn_tsc; /* begin of the last turn */
+	uint64_t exc_refill_tsc;
+	int64_t tick_due_ns;
+	struct est est_tx[EST_CLASSES];   /* stamp to device */
+	struct est est_seal[EST_CLASSES]; /* protection to device */
+	struct dp_sender *done_first;     /* events kept back */
+	uint16_t pair_cnt;
+	uint8_t pair[TW_PORT_MAX]; /* port indices with a pair of ours */
+	struct lc_port port[TW_PORT_MAX];
+
+	/* w: this lcore   r: any, relaxed */
+	alignas(TW_CACHE_LINE) struct tw_ctr ctr[TW_DP_CTR_N];
+	struct tw_ctr turnaround_ns;
+	struct tw_ctr sender_cnt;
+
+	/* w: this lcore   r: control */
+	alignas(TW_CACHE_LINE) struct tw_xcore_seq cmd_done;
+	struct tw_xcore_flag is_running;
+};
+
+/* What control remembers of an lcore. */
+struct lc_ctl {
+	uint64_t cmd_pushed;
+	uint32_t sess_cnt; /* sessions it owns */
+	uint32_t pair_cnt;
+	uint64_t cmd_lost;
+};
+
+enum port_state {
+	PORT_ABSENT = 0,
+	PORT_ACTIVE,
+	PORT_PAUSING, /* lcores are to let go so that it can be started again */
+	PORT_GOING,
+};
+
+struct port_ctl {
+	enum port_state state;
+	struct tw_port *port;
+	unsigned told;                       /* pairs whose lcore has the last command */
+	uint64_t ticket[TW_PORT_QUEUES_MAX]; /* by pair */
+	uint8_t lcore[TW_PORT_QUEUES_MAX];
+	bool is_live; /* as the lcores were told */
+};
+
+struct tw_dp {
+	struct tw_dp_cfg cfg;
+	struct tw_xcore_qsbr qsbr;
+	struct tw_xcore_clock *clock;
+	struct tw_xcore_flag stop;
+	struct rte_hash *table;
+	int t2_off; /* dynamic field of mbufs: struct handover */
+	struct slab refl_slab;
+	struct slab send_slab;
+	struct sess_ctl *refl_ctl; /* by cell */
+	struct sess_ctl *send_ctl;
+	uint32_t refl_live, refl_retiring, send_live, send_retiring;
+	size_t send_mem;
+	struct sess_ctl *forget_first; /* senders whose lcore is still to be told, or to answer */
+	struct port_ctl port[TW_PORT_MAX];
+	struct lc_ctl lc_ctl[TW_DP_LCORES_MAX];
+	struct tw_dp_lcore *lc[TW_DP_LCORES_MAX];
+	unsigned event_next; /* lcore whose events come first next time */
+};
+
+/* What travels with a frame to its session's lcore. */
+struct handover {
+	uint64_t t2_tsc;
+	uint64_t wait_tsc; /* it may have waited in the queue this long */
+};
+
+static inline struct handover *
+handover_of(const struct tw_dp *dp, struct rte_mbuf *m)
+{
+	return RTE_MBUF_DYNFIELD(m, dp->t2_off, struct handover *);
+}
+
+static inline void
+count(struct tw_dp_lcore *lc, enum tw_dp_ctr ctr, uint64_t n)
+{
+	tw_ctr_add(&lc->ctr[ctr], n);
+}
+
+/* Free a frame and say why. */
+static inline void
+drop(struct tw_dp_lcore *lc, struct rte_mbuf *m, enum tw_dp_ctr why)
+{
+	count(lc, why, 1);
+	rte_pktmbuf_free(m);
+}
+
+/* Class of a burst of n: its power of two. */
+static inline unsigned
+est_class(unsigned n)
+{
+	return 31 - (unsigned)__builtin_clz(n);
+}
+
+static inline void
+est_add(struct est *e, uint64_t took_tsc)
+{
+	uint64_t away = took_tsc > e->mean_tsc ? took_tsc - e->mean_tsc : e->mean_tsc - took_tsc;
+
+	/* a preempted burst tells nothing of the next one, but bounds must open quickly */
+	if (e->mean_tsc == 0) {
+		e->mean_tsc = took_tsc;
+		e->dev_tsc = took_tsc / 2;
+		return;
+	}
+	if (away > 16 * e->mean_tsc)
+		away = 16 * e->mean_tsc;
+	e->dev_tsc += away / 8;
+	e->dev_tsc -= e->dev_tsc / 8;
+	if (took_tsc > e->mean_tsc)
+		e->mean_tsc += away / 8;
+	else
+		e->mean_tsc -= away / 8;
+}
+
+/* Ticks as nanoseconds that fit an error of a stamp. */
+static inline uint32_t
+residue_ns(const struct tw_clock *c, uint64_t tsc)
+{
+	int64_t ns = tsc > INT64_MAX ? INT64_MAX : tw_clock_tsc_to_ns(c, (int64_t)tsc);
+
+	return ns < 0 || ns > UINT32_MAX ? UINT32_MAX : (uint32_t)ns;
+}
+
+static inline int64_t
+steady_at(const struct tw_dp_lcore *lc, uint64_t tsc)
+{
+	return tw_send_steady_at(&lc->steady, tw_clock_at(&lc->clock, tsc));
+}
+
+/* table.c: entries tell role and owner without touching the session. */
+#define ENTRY_SENDER      1u
+#define ENTRY_OWNER_SHIFT 1
+#define ENTRY_OWNER_MASK  (TW_DP_LCORES_MAX - 1)
+#define ENTRY_BITS        6 /* below the alignment of a record */
+
+static inline struct tw_sess *
+entry_sess(uintptr_t e)
+{
+	return (struct tw_sess *)(e & ~(uintptr_t)((1u << ENTRY_BITS) - 1));
+}
+
+static inline unsigned
+entry_owner(uintptr_t e)
+{
+	return (unsigned)(e >> ENTRY_OWNER_SHIFT) & ENTRY_OWNER_MASK;
+}
+
+int table_new(struct tw_dp *dp);
+int table_add(struct tw_dp *dp, struct tw_sess *s);
+void table_del(struct tw_dp *dp, const struct tw_sess_key *key);
+
+/* ctl.c */
+bool cmd_push(struct tw_dp *dp, unsigned lcore_idx, const struct cmd *cmd, uint64_t *ticket);
+bool cmd_is_done(const struct tw_dp *dp, unsigned lcore_idx, uint64_t ticket);
+int bind_session(
+	struct tw_dp *dp, struct sess_ctl *c, struct tw_sess *s, const struct tw_dp_scope *scope);
+void unbind_session(struct tw_dp *dp, struct sess_ctl *c, const struct tw_sess *s);
+unsigned ports_poll(struct tw_dp *dp);
+unsigned senders_poll(struct tw_dp *dp);
+void senders_unmap(struct tw_dp *dp);
+
+/* header.c: template of a sender */
+int header_make(const struct tw_port *port, const struct tw_dp_path *path,
+	const struct tw_send_sess *s, struct cmd *out);
+
+/* lcore side */
+void cmds_run(struct tw_dp_lcore *lc);
+unsigned rx_queue(struct tw_dp_lcore *lc, struct lc_port *lp);
+unsigned rx_handover(struct tw_dp_lcore *lc);
+unsigned exc_from_kernel(struct tw_dp_lcore *lc, struct lc_port *lp);
+void exc_to_kernel(struct tw_dp_lcore *lc, struct lc_port *lp, struct rte_mbuf *m);
+void reflect_burst(struct tw_dp_lcore *lc, struct lc_port *lp, unsigned n);
+void collect_burst(struct tw_dp_lcore *lc, unsigned n);
+unsigned send_due(struct tw_dp_lcore *lc, int64_t now_ns);
+void send_tick(struct tw_dp_lcore *lc, uint64_t tsc, int64_t now_ns);
+void done_flush(struct tw_dp_lcore *lc);
+void done_forget(struct tw_dp_lcore *lc, const struct dp_sender *sn);
+void done_push(struct tw_dp_lcore *lc, struct dp_sender *sn, const struct tw_metrics_interval *rest,
+	bool is_failed);
+
+/**
+ * Look at a frame, lengths first.
+ * @return TW_DP_CTR_N: a UDP packet, @p pkt and @p key are set; TW_DP_CTR_EXCEPTION: not for us;
+ *         else the reason to drop it
+ */
+enum tw_dp_ctr parse_frame(
+	const struct tw_port *port, struct rte_mbuf *m, struct pkt *pkt, struct tw_sess_key *key);
+
+/** Checksums of a parsed packet. @return TW_DP_CTR_N if fine, else the reason to drop it */
+enum tw_dp_ctr verify_cksum(
+	struct tw_dp_lcore *lc, const struct tw_port *port, const struct pkt *pkt);
+
+#endif /* DP_I_H */

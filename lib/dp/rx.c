@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) 2026 The twampline authors */
+/*
+ * Arriving frames: parse all, look up all, then give each to the session's role here, to the
+ * lcore that owns the session, to the kernel, or to a drop counter.
+ */
+#include <rte_cycles.h>
+#include <rte_ether.h>
+#include <rte_prefetch.h>
+
+#include "dp_i.h"
+
+#define PREFETCH_AHEAD 4
+
+/* A tag the device took off goes back on: everything behind expects frames as they were sent. */
+static bool
+restore_tag(struct rte_mbuf **m)
+{
+	if (likely(((*m)->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED) == 0))
+		return true;
+	(*m)->ol_flags &= ~(RTE_MBUF_F_RX_VLAN_STRIPPED | RTE_MBUF_F_RX_VLAN);
+	return rte_vlan_insert(m) == 0;
+}
+
+/* Everything that is no test packet of a live session. */
+static void
+not_ours(struct tw_dp_lcore *lc, struct lc_port *lp, struct rte_mbuf *m)
+{
+	if (lp->port->cfg.attach == TW_PORT_SHARED)
+		drop(lc, m, TW_DP_CTR_IGNORED);
+	else
+		exc_to_kernel(lc, lp, m);
+}
+
+/* Parse a burst into pkt[] and key[]. @return those that may belong to a session */
+static unsigned
+parse_burst(struct tw_dp_lcore *lc, struct lc_port *lp, struct rte_mbuf **m, unsigned n,
+	const struct tw_sess_stamp *stamp, unsigned stamp_step)
+{
+	struct scratch *scr = lc->scr;
+	enum tw_dp_ctr why;
+	unsigned k = 0;
+
+	for (unsigned i = 0; i < RTE_MIN(n, (unsigned)PREFETCH_AHEAD); i++)
+		rte_prefetch0(rte_pktmbuf_mtod(m[i], void *));
+	for (unsigned i = 0; i < n; i++) {
+		if (i + PREFETCH_AHEAD < n)
+			rte_prefetch0(rte_pktmbuf_mtod(m[i + PREFETCH_AHEAD], void *));
+		if (unlikely(!restore_tag(&m[i]))) {
+			drop(lc, m[i], TW_DP_CTR_NO_ROOM);
+			continue;
+		}
+		why = parse_frame(lp->port, m[i], &scr->pkt[k], &scr->key[k]);
+		if (likely(why == TW_DP_CTR_N))
+			scr->pkt[k++].rx = &stamp[i * stamp_step];
+		else if (why == TW_DP_CTR_EXCEPTION)
+			not_ours(lc, lp, m[i]);
+		else
+			drop(lc, m[i], why);
+	}
+	return k;
+}
+
+/* Another lcore's session: it gets the frame with its arrival. */
+static void
+hand_over(
+	struct tw_dp_lcore *lc, struct rte_mbuf *m, unsigned to, uint64_t t2_tsc, uint64_t wait_tsc)
+{
+	*handover_of(lc->dp, m) = (struct handover){.t2_tsc = t2_tsc, .wait_tsc = wait_tsc};
+	if (rte_ring_sp_enqueue(lc->to[to], m) == 0)
+		count(lc, TW_DP_CTR_HANDOVER_OUT, 1);
+	else
+		drop(lc, m, TW_DP_CTR_HANDOVER_FULL);
+}
+
+/*
+ * Look up and split n parsed packets of one port. A frame that was handed over already stays
+ * here: if its session moved on meanwhile it is nobody's.
+ */
+static void
+dispatch(struct tw_dp_lcore *lc, struct lc_port *lp, unsigned n, uint64_t t2_tsc, uint64_t wait_tsc,
+	bool may_hand_over)
+{
+	struct scratch *scr = lc->scr;
+	const void *key_ptr[BURST];
+	void *entry[BURST] = {NULL};
+	unsigned refl_cnt = 0, coll_cnt = 0;
+	uint64_t hits = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		key_ptr[i] = &scr->key[i];
+	(void)rte_hash_lookup_bulk_data(lc->table, key_ptr, n, &hits, entry);
+	for (unsigned i = 0; i < n; i++) {
+		struct pkt *pkt = &scr->pkt[i];
+		const uintptr_t e = (uintptr_t)entry[i];
+		enum tw_dp_ctr why;
+
+		if ((hits & (1ULL << i)) == 0) {
+			not_ours(lc, lp, pkt->m);
+			continue;
+		}
+		if (entry_owner(e) != lc->idx) {
+			if (may_hand_over)
+				hand_over(lc, pkt->m, entry_owner(e), t2_tsc, wait_tsc);
+			else
+				not_ours(lc, lp, pkt->m);
+			continue;
+		}
+		pkt->sess = entry_sess(e);
+		rte_prefetch0(pkt->sess);
+		why = verify_cksum(lc, lp->port, pkt);
+		if (unlikely(why != TW_DP_CTR_N))
+			drop(lc, pkt->m, why);
+		else if ((e & ENTRY_SENDER) != 0)
+			scr->coll[coll_cnt++] = pkt;
+		else
+			scr->refl[refl_cnt++] = pkt;
+	}
+	if (refl_cnt > 0)
+		reflect_burst(lc, lp, refl_cnt);
+	if (coll_cnt > 0)
+		collect_burst(lc, coll_cnt);
+}
+
+unsigned
+rx_queue(struct tw_dp_lcore *lc, struct lc_port *lp)
+{
+	struct scratch *scr = lc->scr;
+	uint64_t begin_tsc = rte_rdtsc(), tsc, wait_tsc;
+	const unsigned n = rte_eth_rx_burst(lp->eth_id, lp->queue, scr->rx, BURST);
+	unsigned k;
+
+	if (n == 0) {
+		lp->empty_tsc = begin_tsc;
+		return 0;
+	}
+	tsc = rte_rdtsc();
+	/* the oldest came after the queue was last seen empty: so late may the stamp be */
+	wait_tsc = tsc - lp->empty_tsc;
+	if (n < BURST)
+		lp->empty_tsc = begin_tsc;
+	count(lc, TW_DP_CTR_RX, n);
+	scr->stamp[0] = tw_sess_stamp_at(
+		&lc->clock, tsc, TW_STAMP_TSC_RX, residue_ns(&lc->clock, wait_tsc));
+	k = parse_burst(lc, lp, scr->rx, n, scr->stamp, 0);
+	if (k > 0)
+		dispatch(lc, lp, k, tsc, wait_tsc, true);
+	return n;
+}
+
+/* Frames of one port at a time; the rest of the burst waits for the next round. */
+static unsigned
+handover_run(struct tw_dp_lcore *lc, struct rte_mbuf **m, unsigned n)
+{
+	struct scratch *scr = lc->scr;
+	struct lc_port *lp = NULL;
+	unsigned run = 0, k;
+
+	for (unsigned i = 0; i < lc->pair_cnt; i++)
+		if (lc->port[lc->pair[i]].eth_id == m[0]->port)
+			lp = &lc->port[lc->pair[i]];
+	while (run < n && m[run]->port == m[0]->port)
+		run++;
+	if (lp == NULL) {
+		for (unsigned i = 0; i < run; i++)
+			drop(lc, m[i], TW_DP_CTR_PORT_GONE);
+		return run;
+	}
+	for (unsigned i = 0; i < run; i++) {
+		const struct handover *h = handover_of(lc->dp, m[i]);
+
+		scr->stamp[i] = tw_sess_stamp_at(&lc->clock, h->t2_tsc, TW_STAMP_TSC_RX,
+			residue_ns(&lc->clock, h->wait_tsc));
+	}
+	k = parse_burst(lc, lp, m, run, scr->stamp, 1);
+	if (k > 0)
+		dispatch(lc, lp, k, 0, 0, false);
+	return run;
+}
+
+unsigned
+rx_handover(struct tw_dp_lcore *lc)
+{
+	struct rte_mbuf *m[BURST];
+	unsigned total = 0, n;
+
+	for (unsigned i = 0; i < lc->dp->cfg.lcore_cnt; i++) {
+		if (lc->from[i] == NULL)
+			continue;
+		n = rte_ring_sc_dequeue_burst(lc->from[i], (void **)m, BURST, NULL);
+		if (n == 0)
+			continue;
+		count(lc, TW_DP_CTR_HANDOVER_IN, n);
+		total += n;
+		for (unsigned done = 0; done < n;)
+			done += handover_run(lc, m + done, n - done);
+	}
+	return total;
+}

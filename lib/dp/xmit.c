@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) 2026 The twampline authors */
+/*
+ * Senders: what lib/send says is due becomes frames - template, payload, checksum, T1 - and
+ * leaves in bursts per port. A frame the device refuses is tried again by the schedule, not here.
+ */
+#include <rte_cycles.h>
+#include <rte_ethdev.h>
+#include <rte_mbuf.h>
+#include <rte_udp.h>
+
+#include "cksum.h"
+#include "dp_i.h"
+
+#define STAMP_LEN 10 /* Timestamp and Error Estimate */
+#define EVENTS    16
+
+static struct dp_sender *
+sender_of(struct tw_send_sess *s)
+{
+	return (struct dp_sender *)s; /* its first member */
+}
+
+static struct lc_port *
+port_of(struct tw_dp_lcore *lc, const struct tw_send_job *job)
+{
+	const struct dp_sender *sn = (const struct dp_sender *)job->sess;
+
+	return &lc->port[sn->port_idx];
+}
+
+static void
+refuse(struct tw_dp_lcore *lc, struct tw_send_job *job, enum tw_dp_ctr why)
+{
+	job->is_refused = true;
+	count(lc, why, 1);
+}
+
+/*
+ * A buffer with the headers for each job. Once a port has given none, later jobs of it get none
+ * either: within a session the refused ones must be the last.
+ */
+static void
+frames_make(struct tw_dp_lcore *lc, unsigned n)
+{
+	struct scratch *scr = lc->scr;
+	uint64_t dry = 0; /* ports without buffers, by index */
+
+	static_assert(TW_PORT_MAX <= 64, "a bit per port");
+	for (unsigned i = 0; i < n; i++) {
+		struct tw_send_job *job = &scr->sjob[i];
+		const struct dp_sender *sn = sender_of(job->sess);
+		const struct lc_port *lp = port_of(lc, job);
+		struct rte_mbuf *m = NULL;
+
+		scr->rx[i] = NULL;
+		if (lp->port == NULL || !lp->is_live) {
+			refuse(lc, job, TW_DP_CTR_SEND_TX_FULL);
+			continue;
+		}
+		if ((dry & (1ULL << sn->port_idx)) == 0)
+			m = rte_pktmbuf_alloc(lp->port->pool);
+		if (unlikely(m == NULL)) {
+			dry |= 1ULL << sn->port_idx;
+			refuse(lc, job, TW_DP_CTR_SEND_NO_BUF);
+			continue;
+		}
+		memcpy(rte_pktmbuf_mtod(m, void *), sn->hdr, sizeof(sn->hdr));
+		job->payload = rte_pktmbuf_mtod_offset(m, uint8_t *, sn->hdr_len);
+		job->room = (uint16_t)(rte_pktmbuf_tailroom(m) - sn->hdr_len);
+		m->data_len = (uint16_t)(sn->hdr_len + job->len);
+		m->pkt_len = m->data_len;
+		scr->rx[i] = m;
+	}
+}
+
+/* Sums without T1, and what the device is to do; after protection the rest stands. */
+static void
+sums_make(struct tw_dp_lcore *lc, unsigned n)
+{
+	struct scratch *scr = lc->scr;
+
+	for (unsigned i = 0; i < n; i++) {
+		const struct tw_send_job *job = &scr->sjob[i];
+		const struct dp_sender *sn = sender_of(job->sess);
+		const struct tw_port *port = port_of(lc, job)->port;
+		struct rte_mbuf *m = scr->rx[i];
+
+		if (m == NULL)
+			continue;
+		if (unlikely(job->is_refused)) {
+			/* building or protecting failed */
+			count(lc, TW_DP_CTR_SEND_NO_BUF, 1);
+			rte_pktmbuf_free(m);
+			scr->rx[i] = NULL;
+			continue;
+		}
+		if (port->has_tx_udp_cksum || port->has_tx_ip_cksum) {
+			m->l2_len = sn->l2_len;
+			m->l3_len = sn->l3_len;
+			m->ol_flags |= sn->is_v6 ? RTE_MBUF_F_TX_IPV6 : RTE_MBUF_F_TX_IPV4;
+			if (port->has_tx_ip_cksum && !sn->is_v6)
+				m->ol_flags |= RTE_MBUF_F_TX_IP_CKSUM;
+			if (port->has_tx_udp_cksum)
+				m->ol_flags |= RTE_MBUF_F_TX_UDP_CKSUM;
+		}
+		if (!port->has_tx_udp_cksum)
+			scr->sum[i] = cksum_add(sn->hdr_sum, job->payload, job->len);
+	}
+}
+
+/* @return whether a request carries a predicted departure */
+static bool
+stamp_one(const struct tw_port *port, struct tw_send_job *job, uint64_t sum,
+	const struct tw_sess_stamp *t1)
+{
+	const struct tw_tst_fmt *fmt = job->sess->s.fmt;
+	const bool is_predicted = fmt->prot == TW_TST_PROT_ENCR;
+	uint16_t field;
+
+	tw_send_stamp(job, t1);
+	if (port->has_tx_udp_cksum)
+		return is_predicted;
+	if (!is_predicted)
+		sum = cksum_add(sum, job->payload + fmt->req_t_off, STAMP_LEN);
+	field = cksum_udp(sum);
+	memcpy(job->payload - sizeof(struct rte_udp_hdr) +
+			offsetof(struct rte_udp_hdr, dgram_cksum),
+		&field, sizeof(field));
+	return is_predicted;
+}
+
+/* Stamp and send the jobs of one port, in order. */
+static void
+transmit(struct tw_dp_lcore *lc, const struct lc_port *lp, unsigned n, unsigned burst,
+	uint64_t seal_tsc)
+{
+	struct scratch *scr = lc->scr;
+	struct est *est = &lc->est_tx[est_class(n)];
+	const uint64_t tsc = rte_rdtsc();
+	const struct tw_sess_stamp t1 = tw_sess_stamp_at(&lc->clock, tsc, TW_STAMP_TSC_TX,
+		residue_ns(&lc->clock, est->mean_tsc + 4 * est->dev_tsc));
+	bool is_predicted = false;
+	uint64_t end_tsc;
+	unsigned sent;
+
+	for (unsigned k = 0; k < n; k++)
+		is_predicted |= stamp_one(
+			lp->port, &scr->sjob[scr->job_of[k]], scr->sum[scr->job_of[k]], &t1);
+	sent = rte_eth_tx_burst(lp->eth_id, lp->queue, scr->tx, (uint16_t)n);
+	end_tsc = rte_rdtsc();
+	est_add(est, end_tsc - tsc);
+	if (is_predicted)
+		est_add(&lc->est_seal[est_class(burst)], end_tsc - seal_tsc);
+	count(lc, TW_DP_CTR_SENT, sent);
+	for (unsigned k = sent; k < n; k++) {
+		refuse(lc, &scr->sjob[scr->job_of[k]], TW_DP_CTR_SEND_TX_FULL);
+		rte_pktmbuf_free(scr->tx[k]);
+	}
+}
+
+unsigned
+send_due(struct tw_dp_lcore *lc, int64_t now_ns)
+{
+	struct scratch *scr = lc->scr;
+	const struct est *est;
+	struct tw_sess_stamp t1;
+	uint64_t seal_tsc;
+	unsigned n, k;
+
+	if (tw_send_next_due(lc->snd) > now_ns)
+		return 0;
+	n = tw_send_poll(lc->snd, now_ns, scr->sjob, BURST);
+	if (n == 0)
+		return 0;
+	frames_make(lc, n);
+	tw_send_build(lc->snd, scr->sjob, n);
+	est = &lc->est_seal[est_class(n)];
+	seal_tsc = rte_rdtsc();
+	t1 = tw_sess_stamp_at(&lc->clock, seal_tsc + est->mean_tsc, TW_STAMP_TSC_TX,
+		residue_ns(&lc->clock, 4 * est->dev_tsc));
+	tw_send_protect(lc->snd, scr->sjob, n, &t1);
+	sums_make(lc, n);
+	for (unsigned first = 0; first < n; first++) {
+		const struct lc_port *lp;
+
+		if (scr->rx[first] == NULL)
+			continue;
+		lp = port_of(lc, &scr->sjob[first]);
+		k = 0;
+		for (unsigned i = first; i < n; i++) {
+			if (scr->rx[i] == NULL || port_of(lc, &scr->sjob[i]) != lp)
+				continue;
+			scr->tx[k] = scr->rx[i];
+			scr->job_of[k++] = (uint8_t)i;
+			scr->rx[i] = NULL;
+		}
+		transmit(lc, lp, k, n, seal_tsc);
+	}
+	return tw_send_finish(lc->snd, scr->sjob, n, steady_at(lc, rte_rdtsc()));
+}
+
+/* Events ------------------------------------------------------------------------------------- */
+
+static struct tw_dp_event
+event_of(const struct tw_dp_lcore *lc, const struct tw_send_sess *s, uint8_t type)
+{
+	return (struct tw_dp_event){
+		.type = type, .lcore_idx = (uint8_t)lc->idx, .sess_id = s->s.id};
+}
+
+/* DONE must arrive: what does not fit waits in the sender's record. */
+void
+done_push(struct tw_dp_lcore *lc, struct dp_sender *sn, const struct tw_metrics_interval *rest,
+	bool is_failed)
+{
+	struct tw_dp_event ev = event_of(lc, &sn->s, TW_DP_EVENT_SEND_DONE);
+
+	ev.is_failed = is_failed;
+	if (rest != NULL)
+		ev.interval = *rest;
+	if (lc->done_first == NULL && tw_xcore_ring_try_push(lc->event, &ev))
+		return;
+	sn->done = ev;
+	sn->next_done = lc->done_first;
+	lc->done_first = sn;
+}
+
+void
+done_flush(struct tw_dp_lcore *lc)
+{
+	while (lc->done_first != NULL) {
+		if (!tw_xcore_ring_try_push(lc->event, &lc->done_first->done))
+			return;
+		lc->done_first = lc->done_first->next_done;
+	}
+}
+
+/* A sender on its way out is told of no more. */
+void
+done_forget(struct tw_dp_lcore *lc, const struct dp_sender *sn)
+{
+	for (struct dp_sender **at = &lc->done_first; *at != NULL; at = &(*at)->next_done) {
+		if (*at == sn) {
+			*at = sn->next_done;
+			return;
+		}
+	}
+}
+
+void
+send_tick(struct tw_dp_lcore *lc, uint64_t tsc, int64_t now_ns)
+{
+	const struct tw_stamp now = tw_clock_stamp(&lc->clock, tsc, TW_STAMP_TSC_RX);
+	struct tw_send_event sev[EVENTS];
+	struct tw_dp_event ev;
+	unsigned n = tw_send_tick(lc->snd, now_ns, &now, sev, EVENTS);
+
+	for (unsigned i = 0; i < n; i++) {
+		if (sev[i].type == TW_SEND_EVENT_DONE) {
+			done_push(lc, sender_of(sev[i].sess), &sev[i].interval, false);
+			continue;
+		}
+		ev = event_of(lc, sev[i].sess, TW_DP_EVENT_SEND_REPORT);
+		ev.interval = sev[i].interval;
+		if (!tw_xcore_ring_push(lc->event, &ev))
+			count(lc, TW_DP_CTR_REPORT_LOST, 1);
+	}
+}
