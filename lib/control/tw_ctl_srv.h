@@ -243,7 +243,7 @@ void tw_ctl_conn_open(struct tw_ctl_srv *srv, struct tw_ctl_conn *conn, const st
 void tw_ctl_conn_fini(struct tw_ctl_conn *conn, struct tw_ctl_time now);
 
 size_t tw_ctl_conn_want(const struct tw_ctl_conn *conn);
-/** @param len  at most tw_ctl_conn_want(); what exceeds it is dropped and ends the connection */
+/** @param len  at most tw_ctl_conn_want(); more is a fault of the caller */
 void tw_ctl_conn_input(
 	struct tw_ctl_conn *conn, const void *octets, size_t len, struct tw_ctl_time now);
 void tw_ctl_conn_eof(struct tw_ctl_conn *conn, struct tw_ctl_time now);
