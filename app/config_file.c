@@ -91,31 +91,39 @@ read_all(struct reader *r, int fd)
 }
 
 int
+tw_config_fd_read(
+	int fd, const char *name, tw_config_line_fn fn, void *arg, char *why, size_t why_size)
+{
+	struct reader r = {.path = name, .fn = fn, .arg = arg, .why = why, .why_size = why_size};
+	int res;
+
+	r.buf = tw_crypto_map(BUF_SIZE);
+	if (r.buf == NULL) {
+		snprintf(why, why_size,
+			"%s: no secret memory to read it into; raise LimitMEMLOCK (ulimit -l)",
+			name);
+		return -ENOMEM;
+	}
+	res = read_all(&r, fd);
+	tw_crypto_unmap(r.buf, BUF_SIZE);
+	return res;
+}
+
+int
 tw_config_file_read(const char *path, tw_config_line_fn fn, void *arg, char *why, size_t why_size)
 {
-	struct reader r = {.path = path, .fn = fn, .arg = arg, .why = why, .why_size = why_size};
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	int res;
 
 	if (fd < 0) {
 		res = -errno;
 		snprintf(why, why_size,
-			"%s: cannot be opened: %s; name an existing file that the "
-			"appliance may read",
+			"%s: cannot be opened: %s; name an existing file that the appliance may "
+			"read",
 			path, strerror(-res));
 		return res;
 	}
-	r.buf = tw_crypto_map(BUF_SIZE);
-	if (r.buf == NULL) {
-		res = -ENOMEM;
-		snprintf(why, why_size,
-			"%s: no secret memory to read it into; raise "
-			"LimitMEMLOCK (ulimit -l)",
-			path);
-	} else {
-		res = read_all(&r, fd);
-		tw_crypto_unmap(r.buf, BUF_SIZE);
-	}
+	res = tw_config_fd_read(fd, path, fn, arg, why, why_size);
 	close(fd);
 	return res;
 }
