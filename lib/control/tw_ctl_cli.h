@@ -156,7 +156,10 @@ int tw_ctl_cli_start(struct tw_ctl_cli *cli, struct tw_ctl_time now);
  */
 int tw_ctl_cli_stop(struct tw_ctl_cli *cli, uint8_t accept, struct tw_ctl_time now);
 
-/** Send what is queued, then end. Sessions still running are stopped first, with Accept 1. */
+/**
+ * Send what is in the output, then end; requests still waiting are dropped. Sessions still running
+ * are stopped first, with Accept 1.
+ */
 void tw_ctl_cli_close(struct tw_ctl_cli *cli, struct tw_ctl_time now);
 
 /** Sessions accepted by the server and not yet stopped. */
