@@ -35,6 +35,33 @@ int crypto_cbc(bool is_encrypt, const uint8_t key[TW_CRYPTO_AES_KEY_LEN],
 /** HMAC-SHA1 context keyed for a new text, or NULL. Free with EVP_MAC_CTX_free(). */
 EVP_MAC_CTX *crypto_hmac_new(const uint8_t key[TW_CRYPTO_HMAC_KEY_LEN]);
 
+#define CRYPTO_CACHE_BLOCKS 24
+
+struct crypto_cache_block {
+	void *p;
+	size_t size;
+	bool is_used;
+};
+
+/* Blocks of the secret heap that one thread hands to itself; on the stack of a derivation. */
+struct crypto_cache {
+	unsigned cnt;
+	struct crypto_cache_block block[CRYPTO_CACHE_BLOCKS];
+};
+
+/** Put a cache in force for this thread, and end it; not nested. */
+void crypto_cache_begin(struct crypto_cache *c);
+void crypto_cache_end(struct crypto_cache *c);
+
+/** A block of this size that was given back, or NULL. */
+void *crypto_cache_take(size_t size);
+
+/** A new block of the heap, so that it can be given back later; NULL is fine. */
+void crypto_cache_note(void *p, size_t size);
+
+/** Wipe and keep a block. @return false if it is none of the cache's: free it */
+bool crypto_cache_give(void *p);
+
 /* A mapping of this process as the kernel describes it. */
 struct crypto_mapping {
 	uintptr_t lo, hi;

@@ -41,17 +41,21 @@ crypto_why(char *why, size_t why_size, const char *fmt, ...)
 static void *
 ossl_malloc(size_t size, const char *file, int line)
 {
-	if (size == 0)
-		return NULL;
+	void *p = crypto_cache_take(size);
+
+	if (p || size == 0)
+		return p;
 	if (!CRYPTO_secure_malloc_initialized())
 		return malloc(size);
-	return CRYPTO_secure_malloc(size, file, line);
+	p = CRYPTO_secure_malloc(size, file, line);
+	crypto_cache_note(p, size);
+	return p;
 }
 
 static void
 ossl_free(void *p, const char *file, int line)
 {
-	if (!p)
+	if (!p || crypto_cache_give(p))
 		return;
 	if (CRYPTO_secure_allocated(p))
 		CRYPTO_secure_free(p, file, line);

@@ -31,13 +31,16 @@ int
 tw_crypto_kdf(const struct tw_secret *secret, const uint8_t salt[TW_CRYPTO_BLOCK_LEN],
 	uint32_t count, uint8_t tk_out[TW_CRYPTO_BLOCK_LEN])
 {
+	struct crypto_cache cache;
 	int rc = -EIO;
 
 	if (count == 0 || count > INT_MAX)
 		return -EINVAL;
+	crypto_cache_begin(&cache);
 	if (PKCS5_PBKDF2_HMAC((const char *)secret->b, (int)secret->len, salt, TW_CRYPTO_BLOCK_LEN,
 		    (int)count, EVP_sha1(), TW_CRYPTO_BLOCK_LEN, tk_out) == 1)
 		rc = 0;
+	crypto_cache_end(&cache);
 	if (rc != 0) {
 		ERR_clear_error();
 		tw_crypto_wipe(tk_out, TW_CRYPTO_BLOCK_LEN);
