@@ -47,7 +47,7 @@ sift_down(struct heap *h, uint32_t idx, struct heap_item it)
 			if (h->item[i].key_ns < h->item[best].key_ns)
 				best = i;
 		}
-		if (h->item[best].key_ns >= it.key_ns)
+		if (h->item[best].key_ns > it.key_ns) /* equal ones take turns */
 			break;
 		put(h, idx, h->item[best]);
 		idx = best;

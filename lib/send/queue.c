@@ -10,7 +10,7 @@
 #include "send_i.h"
 
 /* Visits of sessions that only skip, in one poll: bounds the work after a stall. */
-#define SKIP_VISITS_MAX 8
+#define SKIP_VISITS_MAX 64
 
 size_t
 tw_send_size(uint32_t capacity)
@@ -74,12 +74,20 @@ send_drain(struct tw_send *snd, struct tw_send_sess *sess)
 	heap_set(&snd->tick, sess, tick_key(sess));
 }
 
+static void
+queue_due(struct tw_send *snd, struct tw_send_sess *sess)
+{
+	int64_t due_ns = sess->sched.due_ns;
+
+	heap_set(&snd->due, sess, due_ns > sess->hold_ns ? due_ns : sess->hold_ns);
+}
+
 /* Where the schedule says, or to the drain if it says nothing more. */
 static void
 requeue(struct tw_send *snd, struct tw_send_sess *sess)
 {
 	if (!sched_is_over(sess))
-		heap_set(&snd->due, sess, sess->sched.due_ns);
+		queue_due(snd, sess);
 	else if (sess->pending != 0)
 		heap_del(&snd->due, sess); /* the burst under way may still bring it back */
 	else
@@ -103,6 +111,8 @@ tw_send_add(struct tw_send *snd, struct tw_send_sess *sess, const struct tw_send
 	sess->drain_end_ns = INT64_MAX;
 	sess->report_due_ns = sess->report_ns > 0 ? start_ns + sess->report_ns : INT64_MAX;
 	sess->pending = 0;
+	sess->hold_ns = start_ns;
+	sess->is_probing = false;
 	send_state_set(sess, TW_SESS_RUNNING);
 	heap_set(&snd->tick, sess, tick_key(sess));
 	requeue(snd, sess);
@@ -157,12 +167,13 @@ tw_send_poll(struct tw_send *snd, int64_t now_ns, struct tw_send_job *jobs, unsi
 		if (top == NULL || top->key_ns > now_ns)
 			break;
 		sess = top->sess;
-		if (now_ns - top->key_ns > sess->max_lag_ns) {
+		if (now_ns - sess->sched.due_ns > sess->max_lag_ns) {
 			tw_ctr_add(&sess->skipped, sched_skip(sess, now_ns - sess->max_lag_ns));
 			skip_visits++;
 		} else {
 			fill_job(&jobs[n++], sess);
 			sched_advance(sess);
+			sess->hold_ns = sess->is_probing ? now_ns + TW_SEND_RETRY_NS : now_ns;
 		}
 		requeue(snd, sess);
 	}
@@ -203,7 +214,7 @@ later_one_left(const struct tw_send_job *jobs, unsigned n)
 
 /* The packet is due again and its number free, unless the number had to count as sent. */
 static void
-take_back(struct tw_send *snd, const struct tw_send_job *job)
+take_back(struct tw_send *snd, const struct tw_send_job *job, int64_t left_ns)
 {
 	struct tw_send_sess *sess = job->sess;
 
@@ -212,7 +223,19 @@ take_back(struct tw_send *snd, const struct tw_send_job *job)
 		return;
 	atomic_store_explicit(&sess->next_seq, job->seq, memory_order_relaxed);
 	sess->sched = job->was;
-	heap_set(&snd->due, sess, sess->sched.due_ns);
+	sess->is_probing = true;
+	sess->hold_ns = left_ns + TW_SEND_RETRY_NS;
+	queue_due(snd, sess);
+}
+
+/* The device takes packets of the session again: on as the schedule says. */
+static void
+end_probing(struct tw_send *snd, struct tw_send_sess *sess, int64_t left_ns)
+{
+	sess->is_probing = false;
+	sess->hold_ns = left_ns;
+	if (!sched_is_over(sess))
+		queue_due(snd, sess);
 }
 
 unsigned
@@ -224,12 +247,14 @@ tw_send_finish(struct tw_send *snd, struct tw_send_job *jobs, unsigned n, int64_
 		sent += !jobs[i].is_refused;
 		if (!jobs[i].is_refused || later_one_left(&jobs[i], n - i))
 			count_sent(&jobs[i], left_ns);
+		if (!jobs[i].is_refused && jobs[i].sess->is_probing)
+			end_probing(snd, jobs[i].sess, left_ns);
 	}
 	for (unsigned i = n; i-- > 0;) {
 		struct tw_send_sess *sess = jobs[i].sess;
 
 		if (jobs[i].is_refused)
-			take_back(snd, &jobs[i]);
+			take_back(snd, &jobs[i], left_ns);
 		if (--sess->pending == 0 && sched_is_over(sess))
 			send_drain(snd, sess);
 	}

@@ -8,7 +8,7 @@
 #include "send_i.h"
 
 /* Exponential gaps are skipped one by one: so many in one call. */
-#define SKIP_MAX 64
+#define SKIP_MAX 16
 
 /* Interval in 2^-32 ns. */
 static unsigned __int128

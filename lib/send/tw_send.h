@@ -18,6 +18,8 @@
  * that is behind goes at once; when it departs more than late_after_ns behind it counts as late;
  * one more than max_lag_ns behind is skipped: it consumes its place in the schedule, not a Sequence
  * Number. A packet the device refuses keeps both and is tried again, which counts in tx_refused.
+ * Sessions do not suffer from each other: one that is behind gives way to what others have due
+ * after each packet, one that was refused tries a single packet at a time until one leaves.
  *
  * States. add: RUNNING; last packet sent or tw_send_stop(): DRAINING for Tmax; then ENDED and the
  * event DONE. Counters are the session's, delays and losses those of tw_metrics.
@@ -64,6 +66,9 @@ tw_send_steady_swap(struct tw_send_steady *st, const struct tw_clock *from,
 }
 
 /* --- the sender of a lcore --- */
+
+/* A packet that the device refused is due again after this. */
+#define TW_SEND_RETRY_NS 2000
 
 struct tw_send;
 
@@ -130,7 +135,7 @@ struct tw_send_job {
 
 /**
  * Take what is due up to @p now_ns, earliest first; a session that is behind may occur several
- * times.
+ * times, its further packets after what others have due.
  * @param max  1..TW_BURST_MAX
  * @return jobs written, in the order they must leave
  */

@@ -37,9 +37,6 @@ tw_send_cfg_window_interval_ns(const struct tw_send_cfg *cfg, int64_t timeout_ns
 	if (cfg->interval_ns < TW_SEND_INTERVAL_MIN_NS)
 		return 0;
 	interval = interval * window_ns / (window_ns + lag_ns);
-	/* six standard deviations at 256 packets, the smallest window, are 37 % */
-	if (cfg->law == TW_SEND_POISSON)
-		interval = interval * 8 / 11;
 	return interval != 0 ? (uint64_t)interval : 1;
 }
 

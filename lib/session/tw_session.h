@@ -343,6 +343,8 @@ struct tw_send_sess {
 	uint32_t due_pos;      /* place in the lcore's queues, 0: not there */
 	uint32_t tick_pos;
 	uint32_t pending; /* packets of the burst under way */
+	int64_t hold_ns;  /* not taken before this, though it may be due; steady */
+	bool is_probing;  /* the device refused its last packet: one at a time */
 
 	/* w: owner lcore   r: any, relaxed */
 	alignas(TW_CACHE_LINE) _Atomic uint64_t next_seq; /* low 32 bits: next Sequence Number;
@@ -359,9 +361,9 @@ struct tw_send_sess {
 };
 
 /**
- * Mean time between packets at the highest rate the session can reach over Tmax + Timeout:
- * catching up after a stall of max_lag_ns and the clusters of a Poisson schedule included. For
- * struct tw_metrics_cfg, so that no packet has to leave the window early.
+ * Mean time between packets at the highest rate the session can reach over Tmax + Timeout,
+ * catching up after a stall of max_lag_ns included. For struct tw_metrics_cfg, so that no packet
+ * has to leave the window early.
  * @param timeout_ns  >= 0, as there
  * @return 1 or more; 0 if the interval is out of bounds
  */

@@ -187,7 +187,7 @@ Test(late, poisson_catches_up_in_bounded_steps)
 		uint64_t before = check_counts(r.sess).skipped;
 
 		n = tw_send_poll(r.c->snd, now, r.c->jobs, TW_BURST_MAX);
-		cr_assert_leq(check_counts(r.sess).skipped - before, 8 * 64);
+		cr_assert_leq(check_counts(r.sess).skipped - before, 64 * 16);
 		for (unsigned i = 0; i < n; i++)
 			other_went |= r.c->jobs[i].sess == other;
 		tw_send_finish(r.c->snd, r.c->jobs, n, now);
@@ -196,7 +196,7 @@ Test(late, poisson_catches_up_in_bounded_steps)
 	/* 2,000,000 events, five standard deviations */
 	cr_assert_lt(llabs((int64_t)check_counts(r.sess).scheduled - 2000000), 5 * 1415);
 	cr_assert_lt(check_counts(r.sess).sent, 40);
-	cr_assert_gt(polls, 3000);
+	cr_assert_gt(polls, 1500);
 	check_all_due(r.c, now + 1);
 	cr_assert(other_went || check_counts(other).sent > 0);
 }

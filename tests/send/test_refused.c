@@ -21,11 +21,13 @@ Test(refused, packet_is_due_again_at_once_with_its_number)
 	sess = check_send(&cfg);
 	cr_assert_eq(tw_send_add(c->snd, sess, &c->steady, CHECK_T0_NS), 0);
 	for (unsigned i = 0; i < 3; i++) {
-		cr_assert_eq(check_burst(c, CHECK_T0_NS + i, TW_BURST_MAX, 1), 0);
+		const int64_t now = CHECK_T0_NS + i * TW_SEND_RETRY_NS;
+
+		cr_assert_eq(check_burst(c, now, TW_BURST_MAX, 1), 0);
 		cr_assert_eq(c->jobs[0].seq, 0);
 		cr_assert_eq(c->jobs[0].was.due_ns, CHECK_T0_NS);
 		cr_assert_eq(check_counts(sess).sent, 0);
-		cr_assert_eq(tw_send_next_due(c->snd), CHECK_T0_NS);
+		cr_assert_eq(tw_send_next_due(c->snd), now + TW_SEND_RETRY_NS);
 	}
 	cr_assert_eq(check_burst(c, CHECK_T0_NS + 5 * MS, 1, 0), 1);
 	cr_assert_eq(check_counts(sess).tx_refused, 3);
@@ -34,7 +36,7 @@ Test(refused, packet_is_due_again_at_once_with_its_number)
 	/* the last of the schedule comes back as well */
 	cr_assert_eq(check_burst(c, CHECK_T0_NS + 5 * MS, 1, 1), 0);
 	cr_assert_eq(tw_sess_state_get(&sess->s), TW_SESS_RUNNING);
-	cr_assert_eq(check_burst(c, CHECK_T0_NS + 5 * MS, 1, 0), 1);
+	cr_assert_eq(check_burst(c, CHECK_T0_NS + 6 * MS, 1, 0), 1);
 	cr_assert_eq(c->jobs[0].seq, 1);
 	cr_assert_eq(tw_sess_state_get(&sess->s), TW_SESS_DRAINING);
 	cr_assert_eq(check_counts(sess).scheduled, 2);
@@ -148,8 +150,65 @@ Test(refused, without_a_buffer_or_room)
 	cr_assert_eq(c->buf[1][0], 0xee);
 	cr_assert_eq(tw_send_finish(c->snd, c->jobs, n, CHECK_T0_NS + 3 * MS), 1);
 	cr_assert_eq(check_counts(sess).tx_refused, 3);
-	cr_assert_eq(check_all_due(c, CHECK_T0_NS + 3 * MS), 3);
+	cr_assert_eq(check_all_due(c, CHECK_T0_NS + 4 * MS), 3);
 	cr_assert_eq(check_counts(sess).sent, 4);
+}
+
+/* A port that takes nothing must not hold up the sessions of another, whatever the backlog. */
+Test(refused, by_one_port_delays_no_other)
+{
+	enum { DEAD = 200 };
+	struct tw_send_cfg cfg = check_periodic(20 * US, 0);
+	struct check_snd *c;
+	struct tw_send_sess *live, *dead[DEAD];
+
+	check_init();
+	c = check_snd("openssl", DEAD + 1);
+	for (unsigned i = 0; i < DEAD; i++) {
+		cfg.id = i;
+		dead[i] = check_send(&cfg);
+		cr_assert_eq(tw_send_add(c->snd, dead[i], &c->steady, CHECK_T0_NS), 0);
+	}
+	cfg.interval_ns = 100 * US;
+	live = check_send(&cfg);
+	cr_assert_eq(tw_send_add(c->snd, live, &c->steady, CHECK_T0_NS), 0);
+	for (int64_t t = CHECK_T0_NS; t < CHECK_T0_NS + 3 * S; t += 10 * US) {
+		unsigned n = tw_send_poll(c->snd, t, c->jobs, 32);
+
+		for (unsigned i = 0; i < n; i++)
+			c->jobs[i].is_refused = c->jobs[i].sess != live;
+		tw_send_finish(c->snd, c->jobs, n, t);
+	}
+	cr_assert_eq(check_counts(live).sent, 30000);
+	cr_assert_lt(check_counts(live).lag_max_ns, 100 * US);
+	for (unsigned i = 0; i < DEAD; i++) {
+		cr_assert_eq(check_counts(dead[i]).sent, 0);
+		cr_assert_gt(check_counts(dead[i]).skipped, 90000);
+	}
+}
+
+/* A schedule beyond what the box can send makes nobody else late. */
+Test(refused, nothing_but_too_slow_delays_no_other)
+{
+	struct tw_send_cfg cfg = check_periodic(US, 0);
+	struct check_snd *c;
+	struct tw_send_sess *greedy, *modest;
+
+	check_init();
+	c = check_snd("openssl", CHECK_CAP);
+	greedy = check_send(&cfg);
+	cfg.id = 2;
+	cfg.interval_ns = 100 * US;
+	modest = check_send(&cfg);
+	cr_assert_eq(tw_send_add(c->snd, greedy, &c->steady, CHECK_T0_NS), 0);
+	cr_assert_eq(tw_send_add(c->snd, modest, &c->steady, CHECK_T0_NS), 0);
+	for (int64_t t = CHECK_T0_NS; t < CHECK_T0_NS + 3 * S; t += 64 * US)
+		check_burst(c, t, 32, 0); /* half a million packets a second */
+	cr_assert_eq(check_counts(modest).sent, 30000);
+	cr_assert_lt(check_counts(modest).lag_max_ns, 200 * US);
+	cr_assert_gt(check_counts(greedy).sent, 1400000);
+	cr_assert_gt(check_counts(greedy).skipped, 400000);
+	cr_assert_geq(check_counts(greedy).scheduled, 1900000);
 }
 
 static unsigned
