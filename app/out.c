@@ -4,6 +4,7 @@
  * The output writer: calls of an operation into a tree. out_json.c and out_text.c render it.
  */
 #include <errno.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -139,6 +140,7 @@ append(struct tw_out *o, enum out_kind kind, const char *name)
 	o->nodes[parent].cnt++;
 	o->nodes[i].kind = (uint8_t)kind;
 	o->nodes[i].name = off;
+	o->nodes[i].brief = OUT_NO_TEXT;
 	return &o->nodes[i];
 }
 
@@ -173,6 +175,18 @@ void
 tw_out_obj_end(struct tw_out *o)
 {
 	close_container(o, OUT_OBJ);
+}
+
+void
+tw_out_obj_brief(struct tw_out *o, const char *name, const char *brief)
+{
+	uint32_t i;
+
+	open_container(o, OUT_OBJ, name);
+	if (o == NULL || o->is_out_of_memory || o->error.res != 0)
+		return;
+	i = o->open[o->depth - 1];
+	o->nodes[i].brief = keep(o, brief);
 }
 
 void
@@ -249,6 +263,15 @@ tw_out_u64(struct tw_out *o, const char *name, uint64_t v, const char *unit)
 		n->u64 = v;
 		n->unit = unit;
 	}
+}
+
+void
+tw_out_real(struct tw_out *o, const char *name, double v)
+{
+	char text[352];
+
+	snprintf(text, sizeof(text), "%.6f", v);
+	put_text(o, OUT_NUM, name, isfinite(v) ? text : NULL, NULL);
 }
 
 static void
@@ -448,6 +471,7 @@ tw_out_reset(struct tw_out *o)
 		return;
 	o->nodes[root].kind = OUT_OBJ;
 	o->nodes[root].name = OUT_NO_TEXT;
+	o->nodes[root].brief = OUT_NO_TEXT;
 	o->open[0] = root;
 	o->depth = 1;
 }

@@ -28,6 +28,12 @@ struct tw_out;
 void tw_out_obj(struct tw_out *o, const char *name);
 void tw_out_obj_end(struct tw_out *o);
 
+/**
+ * An object that text shows as one value: a figure with its error and what else JSON spells out.
+ * @p brief says the same as the fields that follow until tw_out_obj_end().
+ */
+void tw_out_obj_brief(struct tw_out *o, const char *name, const char *brief);
+
 /** A list. Of objects with equal flat fields: text shows a table. */
 void tw_out_arr(struct tw_out *o, const char *name);
 void tw_out_arr_end(struct tw_out *o);
@@ -46,6 +52,9 @@ void tw_out_i64(struct tw_out *o, const char *name, int64_t v, const char *unit)
 
 /** A ratio in percent, three decimals (name ends in _pct); null if @p whole is 0. */
 void tw_out_pct(struct tw_out *o, const char *name, uint64_t part, uint64_t whole);
+
+/** A plain real number, six decimals; null if it is not finite. */
+void tw_out_real(struct tw_out *o, const char *name, double v);
 
 /** A duration; the name ends in _ns. JSON: integer ns; text: scaled, three decimals. */
 void tw_out_ns(struct tw_out *o, const char *name, int64_t ns);
@@ -78,6 +87,9 @@ void tw_out_block(struct tw_out *o, const char *name, const char *text);
  */
 int tw_out_fail(struct tw_out *o, int res, const char *field, const char *hint, const char *fmt,
 	...) __attribute__((format(printf, 5, 6)));
+
+/** A duration as the text form shows it: "12.345 us". */
+const char *tw_out_ns_text(int64_t ns, char out[32]);
 
 /* ---- for the faces (io_rpc.c, shell.c, event.c) and tests ---- */
 

@@ -35,7 +35,8 @@ struct out_node {
 	uint32_t next;  /* sibling */
 	uint32_t first; /* child */
 	uint32_t last;
-	uint32_t cnt; /* children */
+	uint32_t cnt;   /* children */
+	uint32_t brief; /* text form of an object, OUT_NO_TEXT: its fields */
 	const char *unit;
 	union {
 		uint64_t u64;
@@ -77,6 +78,13 @@ static inline const char *
 out_text_at(const struct tw_out *o, uint32_t off)
 {
 	return off == OUT_NO_TEXT ? NULL : o->text.p + off;
+}
+
+/** A container that text shows as such. */
+static inline bool
+out_is_block(const struct out_node *n)
+{
+	return (n->kind == OUT_OBJ || n->kind == OUT_ARR) && n->brief == OUT_NO_TEXT;
 }
 
 static inline bool

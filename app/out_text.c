@@ -49,8 +49,8 @@ label(const struct tw_out *o, const struct out_node *n, char out[CELL_SIZE])
 	return out;
 }
 
-static void
-format_ns(int64_t ns, char out[CELL_SIZE])
+const char *
+tw_out_ns_text(int64_t ns, char out[32])
 {
 	uint64_t abs = ns < 0 ? 0 - (uint64_t)ns : (uint64_t)ns;
 	const char *sign = ns < 0 ? "-" : "";
@@ -59,12 +59,13 @@ format_ns(int64_t ns, char out[CELL_SIZE])
 	uint64_t milli;
 
 	if (abs < 1000) {
-		snprintf(out, CELL_SIZE, "%s%" PRIu64 " ns", sign, abs);
-		return;
+		snprintf(out, 32, "%s%" PRIu64 " ns", sign, abs);
+		return out;
 	}
 	milli = abs / (unit / 1000) + (abs % (unit / 1000) * 2 >= unit / 1000 && unit > 1000);
-	snprintf(out, CELL_SIZE, "%s%" PRIu64 ".%03u %s", sign, milli / 1000,
-		(unsigned)(milli % 1000), word);
+	snprintf(out, 32, "%s%" PRIu64 ".%03u %s", sign, milli / 1000, (unsigned)(milli % 1000),
+		word);
+	return out;
 }
 
 /* Append a string without what could steer a terminal: C0, DEL, C1, what is no UTF-8. */
@@ -99,6 +100,9 @@ value(const struct tw_out *o, const struct out_node *n, bool with_unit, char out
 	const char *gap = unit[0] ? " " : "";
 
 	switch (n->kind) {
+	case OUT_OBJ:
+		snprintf(out, CELL_SIZE, "%s", o->text.p + n->brief);
+		break;
 	case OUT_STR:
 	case OUT_BLOCK:
 		snprintf(out, CELL_SIZE, "%s", o->text.p + n->str);
@@ -116,7 +120,7 @@ value(const struct tw_out *o, const struct out_node *n, bool with_unit, char out
 		snprintf(out, CELL_SIZE, "%" PRId64 "%s%s", n->i64, gap, unit);
 		break;
 	case OUT_NS:
-		format_ns(n->i64, out);
+		tw_out_ns_text(n->i64, out);
 		break;
 	case OUT_PCT:
 		snprintf(
@@ -137,6 +141,8 @@ put_value(struct tw_out *o, const struct out_node *n)
 
 	if (n->kind == OUT_STR)
 		return put_clean(&o->rendered, o->text.p + n->str);
+	if (n->kind == OUT_OBJ)
+		return put_clean(&o->rendered, o->text.p + n->brief);
 	return out_buf_add_str(&o->rendered, value(o, n, true, cell));
 }
 
@@ -176,9 +182,8 @@ is_same_shape(const struct tw_out *o, const struct out_node *a, const struct out
 	if (a->kind != OUT_OBJ || b->kind != OUT_OBJ || a->cnt != b->cnt)
 		return false;
 	for (; i != OUT_NONE; i = o->nodes[i].next, k = o->nodes[k].next) {
-		if (out_is_container(&o->nodes[k]) ||
-			strcmp(out_text_at(o, o->nodes[i].name),
-				out_text_at(o, o->nodes[k].name)) != 0)
+		if (out_is_block(&o->nodes[k]) || strcmp(out_text_at(o, o->nodes[i].name),
+							  out_text_at(o, o->nodes[k].name)) != 0)
 			return false;
 	}
 	return true;
@@ -206,7 +211,8 @@ plan_table(const struct tw_out *o, const struct out_node *arr, struct table *t)
 	const struct out_node *first = &o->nodes[arr->first];
 	int total = 0;
 
-	if (first->kind != OUT_OBJ || first->cnt == 0 || first->cnt > TABLE_COLS)
+	if (first->kind != OUT_OBJ || !out_is_block(first) || first->cnt == 0 ||
+		first->cnt > TABLE_COLS)
 		return false;
 	memset(t, 0, sizeof(*t));
 	t->cols = first->cnt;
@@ -307,7 +313,7 @@ put_array(struct tw_out *o, const struct out_node *arr, int indent)
 
 	if (plan_table(o, arr, &t))
 		return put_table(o, arr, &t, indent);
-	if (!out_is_container(&o->nodes[arr->first]))
+	if (!out_is_block(&o->nodes[arr->first]))
 		return put_scalars(o, arr, indent);
 	for (uint32_t i = arr->first; i != OUT_NONE; i = o->nodes[i].next, no++) {
 		const struct out_node *n = &o->nodes[i];
@@ -355,12 +361,12 @@ put_field(struct tw_out *o, const struct out_node *n, int indent, int name_width
 	label(o, n, name);
 	if (!put_indent(b, indent))
 		return false;
-	if (out_is_container(n) && n->cnt > 0)
+	if (out_is_block(n) && n->cnt > 0)
 		return out_buf_add_str(b, name) && out_buf_add(b, ":\n", 2) &&
 		       (n->kind == OUT_ARR ? put_array(o, n, indent + INDENT)
 					   : put_object(o, n, indent + INDENT));
 	return put_padded(b, name, name_width + INDENT, false) &&
-	       (out_is_container(n) ? out_buf_add_str(b, "none") : put_value(o, n)) && end_line(b);
+	       (out_is_block(n) ? out_buf_add_str(b, "none") : put_value(o, n)) && end_line(b);
 }
 
 static bool
@@ -374,7 +380,7 @@ put_object(struct tw_out *o, const struct out_node *obj, int indent)
 		int w = width(label(o, n, name));
 
 		/* names of containers stand alone on their line */
-		if (n->kind != OUT_BLOCK && n->cnt == 0 && w > name_width)
+		if (n->kind != OUT_BLOCK && (n->cnt == 0 || !out_is_block(n)) && w > name_width)
 			name_width = w;
 	}
 	for (uint32_t i = obj->first; i != OUT_NONE; i = o->nodes[i].next) {
