@@ -185,17 +185,20 @@ static void
 run_self(struct probe *p)
 {
 	pthread_t t[THREADS];
-	size_t used;
+	size_t used = 0;
 	unsigned i, round;
 
-	for (round = 0; round < 2; round++) {
-		used = tw_crypto_heap_used();
+	for (round = 0; round < 8; round++) {
 		for (i = 0; i < THREADS; i++)
 			need(pthread_create(&t[i], NULL, run_same_kdf, p) == 0, "thread");
 		for (i = 0; i < THREADS; i++)
 			need(pthread_join(t[i], NULL) == 0, "join");
+		if (round == 0)
+			used = tw_crypto_heap_used();
 	}
-	need(tw_crypto_heap_used() == used, "return of all memory");
+	/* OpenSSL's tables of threads grow by a block or two; a derivation that leaks takes 3 KiB
+	 */
+	need(tw_crypto_heap_used() <= used + 1024, "return of all memory");
 }
 
 /* The secrets: from core_check.py, or random. */
@@ -214,7 +217,7 @@ int
 main(int argc, char **argv)
 {
 	static struct probe probe, *p = &probe;
-	static uint8_t *canary;
+	uint8_t *canary;
 	bool is_self, is_busy;
 	char why[256] = "";
 	pthread_t t;
@@ -239,6 +242,7 @@ main(int argc, char **argv)
 	use_engine(p, p->eng[1]);
 	if (is_self) {
 		run_self(p);
+		free(canary);
 		return 0;
 	}
 	if (is_busy) {
