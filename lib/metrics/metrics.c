@@ -238,6 +238,18 @@ has_waited(const struct tw_metrics *m, const struct slot *slot, tw_ns now, int64
 	return tw_ns_sub(now, since) > wait_ns;
 }
 
+/* Tmax of the packet at the mark is over. */
+static void
+pass_tmax(struct tw_metrics *m)
+{
+	struct slot *slot = slot_of(m, m->tmax_seq++);
+
+	if (!(slot->flags & SLOT_ANSWERED) || slot->flags & SLOT_LATE) {
+		slot->flags |= SLOT_LOST;
+		m->lost_so_far++;
+	}
+}
+
 unsigned
 tw_metrics_expire(struct tw_metrics *m, const struct tw_stamp *now)
 {
@@ -246,15 +258,9 @@ tw_metrics_expire(struct tw_metrics *m, const struct tw_stamp *now)
 
 	tw_metrics_note_epoch(m, now);
 	for (unsigned i = 0; i < EXPIRE_BUDGET && m->tmax_seq < m->next_seq; i++) {
-		struct slot *slot = slot_of(m, m->tmax_seq);
-
-		if (!has_waited(m, slot, now->time, m->cfg.tmax_ns))
+		if (!has_waited(m, slot_of(m, m->tmax_seq), now->time, m->cfg.tmax_ns))
 			break;
-		if (!(slot->flags & SLOT_ANSWERED) || slot->flags & SLOT_LATE) {
-			slot->flags |= SLOT_LOST;
-			m->lost_so_far++;
-		}
-		m->tmax_seq++;
+		pass_tmax(m);
 	}
 	while (closed < EXPIRE_BUDGET && m->close_seq < m->tmax_seq) {
 		if (!has_waited(m, slot_of(m, m->close_seq), now->time, close_ns))
@@ -271,8 +277,9 @@ tw_metrics_finish(struct tw_metrics *m, unsigned budget)
 	while (m->close_seq < m->next_seq) {
 		if (budget-- == 0)
 			return false;
+		if (m->tmax_seq == m->close_seq)
+			pass_tmax(m);
 		tw_metrics_close(m, m->close_seq++);
 	}
-	m->tmax_seq = m->next_seq;
 	return tw_metrics_r_order(m, m->r_max + 1, budget);
 }
