@@ -200,7 +200,7 @@ word_len(const char *p)
 	for (i = 0; p[i] != '\0' && p[i] != '\n' && p[i] != '\r'; i++) {
 		if (quote == '\0' && (p[i] == ' ' || p[i] == '\t'))
 			break;
-		if (quote == '"' && p[i] == '\\' && p[i + 1] != '\0') {
+		if (quote == '"' && p[i] == '\\' && strchr("\r\n", p[i + 1]) == NULL) {
 			i++;
 			continue;
 		}
