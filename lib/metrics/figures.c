@@ -208,5 +208,5 @@ tw_metrics_fill_ipdv(const struct ipdv *v, const struct basis *b, struct tw_metr
 	}
 	out->min = figure(b, v->min_ns, 0, 2);
 	out->max = figure(b, v->max_ns, 0, 2);
-	out->smoothed = figure(b, v->smoothed_x16_ns >> 4, 1, 2);
+	out->smoothed = figure(b, (int64_t)(v->smoothed_x16_ns >> 4), 1, 2);
 }

@@ -3,32 +3,18 @@
 /* Interval reports: differences of the counters and the delays of the replies meanwhile. */
 #include "metrics_i.h"
 
-void
-tw_metrics_span_add(struct span *s, int64_t ns, bool is_synced)
-{
-	if (s->cnt == 0)
-		s->first_ns = s->min_ns = s->max_ns = ns;
-	if (ns < s->min_ns)
-		s->min_ns = ns;
-	if (ns > s->max_ns)
-		s->max_ns = ns;
-	s->sum_ns += ns - s->first_ns;
-	s->cnt++;
-	s->is_unsynced |= !is_synced;
-}
-
 static struct tw_metrics_span
 take_span(struct span *s)
 {
 	struct tw_metrics_span out = {.cnt = s->cnt};
-	int64_t n = (int64_t)s->cnt;
+	__int128 n = (__int128)s->cnt;
 
 	if (n != 0) {
-		int64_t half = s->sum_ns < 0 ? -(n / 2) : n / 2;
+		__int128 half = s->sum_ns < 0 ? -(n / 2) : n / 2;
 
 		out.min_ns = s->min_ns;
 		out.max_ns = s->max_ns;
-		out.mean_ns = s->first_ns + (s->sum_ns + half) / n;
+		out.mean_ns = (int64_t)((s->sum_ns + half) / n);
 		out.is_valid = !s->is_unsynced;
 	}
 	*s = (struct span){0};

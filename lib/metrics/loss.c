@@ -79,6 +79,7 @@ tw_metrics_fill_loss(const struct tw_metrics *m, struct tw_metrics_report *out)
 {
 	uint64_t unanswered = tw_ctr_get(&m->ctr.unanswered);
 	uint64_t duplicates = tw_ctr_get(&m->ctr.duplicates_forward);
+	bool is_lost = m->is_r_lost || (m->has_r && m->r_distinct > m->r_max - m->r_min + 1);
 	uint64_t unclear, leading, missing, placed;
 	uint64_t forward = 0, reverse = 0;
 
@@ -88,10 +89,10 @@ tw_metrics_fill_loss(const struct tw_metrics *m, struct tw_metrics_report *out)
 		give_up(out, unanswered, TW_METRICS_R_NO_SAMPLES);
 		return;
 	}
-	if (out->is_stateless || m->is_r_lost || tw_ctr_get(&m->ctr.epoch_changes) != 0) {
+	if (out->is_stateless || is_lost || tw_ctr_get(&m->ctr.epoch_changes) != 0) {
 		give_up(out, unanswered,
 			out->is_stateless ? TW_METRICS_R_STATELESS
-			: m->is_r_lost    ? TW_METRICS_R_ORDER_UNKNOWN
+			: is_lost         ? TW_METRICS_R_ORDER_UNKNOWN
 					  : TW_METRICS_R_EPOCH_CHANGED);
 		return;
 	}

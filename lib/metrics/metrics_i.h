@@ -62,7 +62,7 @@ struct ipdv {
 	struct tw_metrics_hist down; /* < 0 */
 	int64_t min_ns;
 	int64_t max_ns;
-	int64_t smoothed_x16_ns;
+	__int128 smoothed_x16_ns;
 };
 
 /* Largest error of the samples of a measure, and how many had none known. */
@@ -76,8 +76,7 @@ struct span {
 	uint64_t cnt;
 	int64_t min_ns;
 	int64_t max_ns;
-	int64_t first_ns; /* the sum is taken against it */
-	int64_t sum_ns;
+	__int128 sum_ns;
 	bool is_unsynced; /* some sample was */
 };
 
@@ -104,6 +103,8 @@ struct tw_metrics {
 
 	uint32_t epoch;             /* of the newest own stamp; 0: none yet */
 	tw_ns epoch_since;          /* its first stamp */
+	uint16_t peer_ee;           /* the reflector's last Error Estimate ... */
+	struct tw_clock_ee peer;    /* ... and what it says: it seldom changes */
 	uint32_t sync_error_max_ns; /* of our clock against UTC, synchronised stamps */
 	uint32_t t1_sources;
 	uint32_t t4_sources;
@@ -147,6 +148,7 @@ struct tw_metrics {
 	uint64_t reverse_unsynced_own;       /* S=0 at T4 */
 	uint64_t reverse_unsynced_peer;      /* S=0 at T3 */
 	uint64_t negative[5];                /* by enum measure */
+	int64_t forward_longest_ns;          /* of all, those too */
 	uint64_t forward_beyond_tmax;        /* synchronised one-way delays > Tmax: infinite */
 	uint64_t reverse_beyond_tmax;
 
@@ -239,7 +241,11 @@ enum r_verdict {
 	R_UNKNOWN /* outside what is remembered */
 };
 
-/** Take note of reflector number @p r answering packet @p seq; gives its 64-bit form, biased. */
+/**
+ * Take note of reflector number @p r answering packet @p seq. Raises r_max; the other sums are the
+ * caller's.
+ * @param r64  set to its 64-bit form, biased
+ */
 enum r_verdict tw_metrics_r_note(
 	struct tw_metrics *m, uint32_t r, uint64_t seq, tw_ns t1, uint64_t *r64);
 
@@ -256,11 +262,21 @@ tail_begin(const struct tw_metrics *m)
 	int64_t pdv_ns = m->cfg.tmax_ns; /* without any T2 nothing better is known */
 
 	if (m->forward.cnt != 0)
-		pdv_ns = m->forward.max - m->forward.anchor;
+		pdv_ns = m->forward_longest_ns - m->forward.anchor;
 	return tw_ns_add(m->r_max_t1, -pdv_ns);
 }
 
-/** Fold one delay into the current interval. */
-void tw_metrics_span_add(struct span *s, int64_t ns, bool is_synced);
+/* Fold one delay into the current interval. */
+static inline void
+span_add(struct span *s, int64_t ns, bool is_synced)
+{
+	if (__builtin_expect(s->cnt == 0, 0))
+		s->min_ns = s->max_ns = ns;
+	s->min_ns = ns < s->min_ns ? ns : s->min_ns;
+	s->max_ns = ns > s->max_ns ? ns : s->max_ns;
+	s->sum_ns += ns;
+	s->cnt++;
+	s->is_unsynced |= !is_synced;
+}
 
 #endif /* METRICS_I_H */

@@ -114,21 +114,12 @@ tw_metrics_r_note(struct tw_metrics *m, uint32_t r, uint64_t seq, tw_ns t1, uint
 	}
 	if (!is_in_ring(m, *r64)) {
 		tw_ctr_inc(&m->ctr.r_unplaced);
-		if (!is_highest)
-			return R_UNKNOWN;
-		m->r_distinct++;
-		return R_NEW;
+		return is_highest ? R_NEW : R_UNKNOWN;
 	}
 	rslot = rslot_of(m, *r64);
 	if (*rslot != 0)
 		return R_SEEN;
 	*rslot = ((uint32_t)seq & RSLOT_MASK) << RSLOT_SHIFT | RSLOT_SEEN;
-	m->r_distinct++;
-	if (*r64 < m->r_min) {
-		m->r_min = *r64;
-		m->r_min_t1 = t1;
-		m->r_min_seq = seq;
-	}
 	return R_NEW;
 }
 

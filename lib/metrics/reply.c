@@ -37,6 +37,7 @@ struct match {
 	uint64_t e1_ns, e4_ns;     /* stamp errors, UINT64_MAX: unknown */
 	uint64_t own1_ns, own4_ns; /* errors against UTC, UINT64_MAX: unknown */
 	bool is_synced1, is_synced4;
+	bool is_distinct; /* no copy made on the way back */
 };
 
 /* The packet a reply answers; NULL if none, counted. */
@@ -158,7 +159,8 @@ track_error(struct error_track *t, uint64_t error_ns)
 static void
 add_delay(struct tw_metrics *m, enum measure which, struct tw_metrics_hist *h, int64_t ns)
 {
-	m->negative[which] += ns < 0;
+	if (__builtin_expect(ns < 0, 0))
+		m->negative[which]++;
 	tw_metrics_hist_add(h, &m->pool, ns);
 }
 
@@ -172,11 +174,13 @@ add_forward(struct tw_metrics *m, const struct match *x)
 	track_error(&m->error_forward, s->forward_error_ns);
 	m->forward_unsynced_own += !x->is_synced1;
 	m->forward_unsynced_peer += !x->ee.is_synced;
+	if (s->forward_ns > m->forward_longest_ns)
+		m->forward_longest_ns = s->forward_ns;
 	if (is_synced && s->forward_ns > m->cfg.tmax_ns)
 		m->forward_beyond_tmax++;
 	else
 		add_delay(m, M_FORWARD, &m->forward, s->forward_ns);
-	tw_metrics_span_add(&m->interval.forward, s->forward_ns, is_synced);
+	span_add(&m->interval.forward, s->forward_ns, is_synced);
 }
 
 static void
@@ -192,7 +196,7 @@ add_reverse(struct tw_metrics *m, const struct match *x)
 		m->reverse_beyond_tmax++;
 	else
 		add_delay(m, M_REVERSE, &m->reverse, s->reverse_ns);
-	tw_metrics_span_add(&m->interval.reverse, s->reverse_ns, is_synced);
+	span_add(&m->interval.reverse, s->reverse_ns, is_synced);
 }
 
 static void
@@ -202,11 +206,11 @@ add_round_trip(struct tw_metrics *m, const struct match *x)
 
 	track_error(&m->error_round_trip, s->round_trip_error_ns);
 	add_delay(m, M_ROUND_TRIP, &m->round_trip, s->round_trip_ns);
-	tw_metrics_span_add(&m->interval.round_trip, s->round_trip_ns, true);
+	span_add(&m->interval.round_trip, s->round_trip_ns, true);
 	if (!s->has_peer)
 		return;
 	add_delay(m, M_ROUND_TRIP_NET, &m->round_trip_net, s->round_trip_net_ns);
-	tw_metrics_span_add(&m->interval.round_trip_net, s->round_trip_net_ns, true);
+	span_add(&m->interval.round_trip_net, s->round_trip_net_ns, true);
 }
 
 static void
@@ -289,35 +293,64 @@ take_first(struct tw_metrics *m, struct match *x)
 	return TW_METRICS_C_FIRST;
 }
 
+/*
+ * The ring could not tell the number of a first reply. No other packet can have been given it, so
+ * it is a new one; but one seen before, or a low one in time, says that the reflector has started
+ * again, and sums over numbers say nothing any more.
+ */
+static bool
+is_new_number(struct tw_metrics *m, enum tw_metrics_class cls, enum r_verdict verdict, uint64_t r64)
+{
+	if (verdict == R_SEEN || (r64 < m->r_ordered && cls != TW_METRICS_C_LATE)) {
+		m->is_r_lost = true;
+		return false;
+	}
+	return true;
+}
+
+/* A reply that is a packet of its own on the way back. */
+static void
+take_number(struct tw_metrics *m, struct match *x, uint64_t r64)
+{
+	const struct tw_metrics_sample *s = x->sample;
+
+	x->is_distinct = true;
+	m->r_distinct++;
+	if (r64 < m->r_min) {
+		m->r_min = r64;
+		m->r_min_t1 = s->t1;
+		m->r_min_seq = s->seq;
+	}
+	if (!order_is_next(&m->order_reverse, r64) &&
+		tw_metrics_order_irregular(&m->order_reverse, r64, s->t4.ns))
+		tw_ctr_inc(&m->ctr.reordered_reverse);
+}
+
 /* Duplicate, late or first; counts it. */
 static enum tw_metrics_class
 classify(struct tw_metrics *m, struct match *x)
 {
 	struct tw_metrics_sample *s = x->sample;
+	bool is_first = !(x->slot->flags & SLOT_ANSWERED);
 	enum tw_metrics_class cls;
 	enum r_verdict verdict;
 	uint64_t r64;
 
 	verdict = tw_metrics_r_note(m, x->reply->seq, s->seq, s->t1, &r64);
 	s->r = r64 - R_BIAS;
-	if (verdict == R_NEW && !order_is_next(&m->order_reverse, r64) &&
-		tw_metrics_order_irregular(&m->order_reverse, r64, s->t4.ns))
-		tw_ctr_inc(&m->ctr.reordered_reverse);
-	if (!(x->slot->flags & SLOT_ANSWERED)) {
-		if (verdict != R_NEW) /* a number seen, or maybe seen, with another packet */
-			m->is_r_lost = true;
-		return take_first(m, x);
-	}
-	cls = class_of_copy(m, x, verdict);
-	if (cls == TW_METRICS_C_DUP_REVERSE) {
+	if (is_first)
+		cls = take_first(m, x);
+	else
+		cls = class_of_copy(m, x, verdict);
+	if (verdict == R_NEW || (is_first && is_new_number(m, cls, verdict, r64)))
+		take_number(m, x, r64);
+	if (cls == TW_METRICS_C_DUP_REVERSE)
 		tw_ctr_inc(&m->ctr.duplicates_reverse);
-		return cls;
+	if (cls == TW_METRICS_C_DUP_FORWARD) {
+		tw_ctr_inc(&m->ctr.duplicates_forward);
+		if (verdict == R_NEW)
+			tw_metrics_r_mark_dup(m, r64, x->slot);
 	}
-	tw_ctr_inc(&m->ctr.duplicates_forward);
-	if (verdict == R_NEW)
-		tw_metrics_r_mark_dup(m, r64, x->slot);
-	else if (verdict == R_UNKNOWN)
-		m->is_r_lost = true;
 	return cls;
 }
 
@@ -332,10 +365,12 @@ record(struct tw_metrics *m, const struct match *x, enum tw_metrics_class cls)
 	if (!s->has_peer)
 		return;
 	track_error(&m->error_peer, x->ee.error_ns);
-	add_delay(m, M_RESIDENCE, &m->residence, s->residence_ns);
+	if (x->is_distinct)
+		add_delay(m, M_RESIDENCE, &m->residence, s->residence_ns);
 	if (!s->has_round_trip)
 		return;
-	add_reverse(m, x);
+	if (x->is_distinct)
+		add_reverse(m, x);
 	if (cls == TW_METRICS_C_DUP_FORWARD)
 		return;
 	add_forward(m, x);
@@ -350,10 +385,16 @@ static struct match
 start_match(struct tw_metrics *m, const struct tw_metrics_reply *reply, struct slot *slot,
 	struct tw_metrics_sample *sample)
 {
-	struct match x = {.reply = reply,
+	struct match x;
+
+	if (__builtin_expect(reply->ee != m->peer_ee, 0)) {
+		m->peer_ee = reply->ee;
+		m->peer = tw_clock_ee_decode(reply->ee);
+	}
+	x = (struct match){.reply = reply,
 		.sample = sample,
 		.slot = slot,
-		.ee = tw_clock_ee_decode(reply->ee),
+		.ee = m->peer,
 		.e1_ns = error_unpack(slot->t1_error),
 		.e4_ns = reply->t4.stamp_error_ns,
 		.own4_ns = tw_clock_stamp_error_ns(&reply->t4),

@@ -350,3 +350,40 @@ Test(loss, a_reply_after_closing_is_late_not_unanswered)
 	expect_loss(session_end(&s), 0, 0, 0);
 	cr_assert_eq(s.report.ctr.late, 1);
 }
+
+Test(loss, a_very_late_reply_does_not_hide_the_directions)
+{
+	struct tw_metrics_cfg cfg = {.tmax_ns = S, .timeout_ns = S, .interval_ns = 10 * MS};
+
+	/* window 512: the reply to 3 comes 300 packets later, its number is in order already */
+	session_start(&s, &cfg);
+	for (unsigned i = 0; i < 500; i++) {
+		session_send(&s, i * 10 * MS);
+		if (i != 3 && i != 7)
+			answer(i, i < 7 ? i : i - 1);
+		if (i == 303)
+			cr_assert_eq(
+				session_answer(&s, 3, 3, 30 * MS, MS, 0, 3 * S), TW_METRICS_C_LATE);
+	}
+	expect_loss(session_end(&s), 1, 0, 0);
+	cr_assert_eq(s.report.ctr.late, 1);
+	cr_assert_eq(s.report.ctr.r_unplaced, 1);
+	cr_assert_eq(s.report.ctr.reordered_reverse, 1);
+	cr_assert_eq(s.report.reverse.left_out, 0);
+}
+
+Test(loss, a_jump_of_numbers_beyond_the_window)
+{
+	/* the way back is out for thousands of packets, at a rate far above what was said */
+	session_start(&s, NULL);
+	for (unsigned i = 0; i < 60000; i++) {
+		session_send(&s, i * 100 * US);
+		if (i % 64 == 0)
+			session_expire(&s, i * 100 * US);
+		if (i < 100 || i >= 50000)
+			session_answer(&s, i, i, i * 100 * US, MS, 0, MS);
+	}
+	expect_loss(session_end(&s), 0, 49900, 0);
+	cr_assert_eq(s.report.ctr.received, 10100);
+	cr_assert_eq(s.report.ctr.r_unplaced, 0);
+}

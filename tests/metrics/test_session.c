@@ -341,6 +341,49 @@ Test(session, what_left_the_window_matches_no_more)
 	cr_assert_eq(s.report.ctr.window_overrun, 10);
 }
 
+/* Whatever a reflector writes, nothing overflows and the sums hold. */
+Test(session, a_hostile_reflector_breaks_nothing)
+{
+	uint64_t x = 12345;
+
+	session_start(&s, NULL);
+	for (unsigned i = 0; i < 50000; i++) {
+		struct tw_metrics_reply reply;
+		struct tw_metrics_interval iv;
+
+		session_send(&s, i * MS);
+		for (int k = 0; k < 3; k++) {
+			uint64_t seq;
+
+			x ^= x << 13;
+			x ^= x >> 7;
+			x ^= x << 17;
+			seq = x % 4 == 0 ? i - x % 300 % (i + 1) : i;
+			reply = (struct tw_metrics_reply){.sender_seq = (uint32_t)seq,
+				.seq = x % 5 == 0 ? (uint32_t)(x >> 20) : i,
+				.t1_ntp = s.t1_ntp[seq],
+				.t2_ntp = x * 0x9e3779b97f4a7c15ULL,
+				.t3_ntp = x % 3 == 0 ? x * 0x9e3779b97f4a7c15ULL + 99999
+						     : x * 0xc2b2ae3d27d4eb4fULL,
+				.ee = (uint16_t)(x >> 7),
+				.sender_ttl = (uint8_t)x,
+				.ttl = (uint8_t)(x >> 8),
+				.tos = (uint8_t)(x >> 16),
+				.t4 = session_stamp(&s, i * MS + MS, TW_STAMP_TSC_RX)};
+			tw_metrics_reply(s.m, &reply, x % 2 != 0 ? &s.sample : NULL);
+		}
+		if (i % 8 == 0)
+			session_expire(&s, i * MS);
+		if (i % 1000 == 0)
+			tw_metrics_interval_take(s.m, (tw_ns){SESSION_T0 + i * MS}, &iv);
+	}
+	session_end(&s);
+	cr_assert_eq(s.report.ctr.sent, 50000);
+	cr_assert_leq(s.report.forward.left_out, 50000);
+	cr_assert_leq(s.report.reverse.left_out, 150000);
+	cr_assert_leq(s.report.residence.left_out, 150000);
+}
+
 Test(session, memory_stays_within_its_budget)
 {
 	struct tw_metrics_cfg cfg = {.tmax_ns = 2 * S, .timeout_ns = 2 * S, .interval_ns = 60 * S};
