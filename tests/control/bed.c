@@ -93,6 +93,29 @@ bed_drop_jobs(struct bed *bed)
 	finish_jobs(bed, false);
 }
 
+void
+bed_token_key(const char *secret, const uint8_t salt[16], uint32_t count, uint8_t tk[16])
+{
+	static struct {
+		char secret[64];
+		uint8_t salt[16], tk[16];
+		uint32_t count;
+	} last;
+	struct tw_secret *s;
+
+	if (count != last.count || strcmp(secret, last.secret) != 0 ||
+		memcmp(salt, last.salt, sizeof(last.salt)) != 0) {
+		s = tw_secret_new(secret, strlen(secret));
+		BED_CHECK(s != NULL && strlen(secret) < sizeof(last.secret));
+		BED_CHECK(tw_crypto_kdf(s, salt, count, last.tk) == 0);
+		tw_secret_drop(s);
+		strcpy(last.secret, secret);
+		memcpy(last.salt, salt, sizeof(last.salt));
+		last.count = count;
+	}
+	memcpy(tk, last.tk, sizeof(last.tk));
+}
+
 /* --- what the server asks --- */
 
 static bool

@@ -107,6 +107,9 @@ bool bed_random(void *app, void *out, size_t len);
 struct tw_secret *bed_key(void *app, const struct tw_keyring_id *id, bool *is_known);
 bool bed_kdf(void *app, struct tw_ctl_kdf_job *job);
 
+/** Token key of the peer a test plays; remembers the last one, derivations are slow. */
+void bed_token_key(const char *secret, const uint8_t salt[16], uint32_t count, uint8_t tk[16]);
+
 void bed_add_key(struct bed *bed, const char *name, const char *secret);
 /** These octets come next from bed_random(), each call takes one entry and must fit it. */
 void bed_script(struct bed *bed, const uint8_t *octets, size_t len);

@@ -178,19 +178,16 @@ serve_take_response(struct serve *s, const char *secret)
 {
 	uint8_t msg[TW_WIRE_SETUP_RESPONSE_LEN];
 	struct tw_rd rd = tw_rd_init(msg, sizeof(msg));
-	struct tw_secret *p;
 	uint8_t tk[16];
 
 	BED_CHECK(serve_read(s, msg, sizeof(msg)) == sizeof(msg));
 	BED_CHECK(tw_wire_setup_response_read(&rd, &s->response));
 	if (!tw_mode_protects_control(s->response.mode))
 		return;
-	p = tw_secret_new(secret, strlen(secret));
 	s->keys = tw_crypto_alloc(sizeof(*s->keys));
-	BED_CHECK(p != NULL && s->keys != NULL);
-	BED_CHECK(tw_crypto_kdf(p, s->salt, s->count, tk) == 0);
+	BED_CHECK(s->keys != NULL);
+	bed_token_key(secret, s->salt, s->count, tk);
 	BED_CHECK(tw_crypto_token_open(tk, s->challenge, s->response.token, s->keys) == 0);
-	tw_secret_drop(p);
 }
 
 void

@@ -103,20 +103,18 @@ talk_state(struct talk *t)
 static void
 make_token(struct talk *t, struct tw_wire_setup_response *resp, const char *secret)
 {
-	struct tw_secret *s = tw_secret_new(secret, strlen(secret));
 	uint8_t tk[16];
 
 	t->keys = tw_crypto_alloc(sizeof(*t->keys));
-	BED_CHECK(s != NULL && t->keys != NULL);
+	BED_CHECK(t->keys != NULL);
 	for (size_t i = 0; i < sizeof(*t->keys); i++)
 		((uint8_t *)t->keys)[i] = (uint8_t)bed_next(&t->bed->seed);
 	for (size_t i = 0; i < sizeof(resp->client_iv); i++)
 		resp->client_iv[i] = (uint8_t)bed_next(&t->bed->seed);
-	BED_CHECK(tw_crypto_kdf(s, t->greeting.salt, t->greeting.count, tk) == 0);
+	bed_token_key(secret, t->greeting.salt, t->greeting.count, tk);
 	BED_CHECK(tw_crypto_token_seal(tk, t->greeting.challenge, t->keys, resp->token) == 0);
 	t->tx = tw_crypto_stream_new(t->keys, resp->client_iv);
 	BED_CHECK(t->tx != NULL);
-	tw_secret_drop(s);
 }
 
 void
