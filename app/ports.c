@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) 2026 The twampline authors */
+/*
+ * Ports by index. There are at most TW_PORT_MAX of them, so lists are walked.
+ */
+#include "ports.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "app.h"
+#include "event.h"
+#include "netlink.h"
+#include "tw_dp.h"
+
+#define LINK_CHECK_NS INT64_C(200000000)
+#define EXC_ROUNDS    4 /* bursts of one port in one tick */
+#define CLOSE_TRIES   1000
+#define CLOSE_TRY_NS  1000000L
+
+struct tw_ports {
+	struct tw_app *app;
+	int64_t link_due_ns;
+	struct tw_ports_entry entry[TW_PORT_MAX];
+};
+
+struct tw_ports *
+tw_ports_new(struct tw_app *app)
+{
+	struct tw_ports *ps = calloc(1, sizeof(*ps));
+
+	if (ps != NULL)
+		ps->app = app;
+	return ps;
+}
+
+static void
+entry_close(struct tw_ports *ps, struct tw_ports_entry *e)
+{
+	tw_log(TW_LOG_PORT, TW_LOG_NOTICE, "port %s closed", e->port->cfg.name);
+	tw_port_close(e->port);
+	memset(e, 0, sizeof(*e));
+	if (ps->app->netlink != NULL)
+		tw_netlink_refresh(ps->app->netlink);
+}
+
+void
+tw_ports_free(struct tw_ports *ps)
+{
+	const struct timespec pause = {.tv_nsec = CLOSE_TRY_NS};
+	unsigned i, tries;
+
+	if (ps == NULL)
+		return;
+	for (i = 0; i < TW_PORT_MAX; i++)
+		if (ps->entry[i].port != NULL && !ps->entry[i].is_going)
+			tw_dp_port_del(ps->app->dp, i);
+	for (i = 0; i < TW_PORT_MAX; i++) {
+		if (ps->entry[i].port == NULL)
+			continue;
+		for (tries = 0; tries < CLOSE_TRIES; tries++) {
+			tw_dp_poll(ps->app->dp);
+			if (tw_dp_port_is_gone(ps->app->dp, i))
+				break;
+			nanosleep(&pause, NULL);
+		}
+		entry_close(ps, &ps->entry[i]);
+	}
+	free(ps);
+}
+
+int
+tw_ports_add(struct tw_ports *ps, const struct tw_port_cfg *cfg, char err[TW_PORT_ERR_SIZE])
+{
+	struct tw_port_env env = {.lcore_cnt = ps->app->data_lcore_cnt, .socket_id = SOCKET_ID_ANY};
+	struct tw_ports_entry *e;
+	struct tw_port *port;
+	int ret;
+
+	ret = tw_port_open(cfg, &env, err, &port);
+	if (ret != 0)
+		return ret;
+	ret = tw_dp_port_add(ps->app->dp, port);
+	if (ret != 0) {
+		snprintf(err, TW_PORT_ERR_SIZE, "the data lcores did not take port %s: %s",
+			cfg->name, strerror(-ret));
+		tw_port_close(port);
+		return ret;
+	}
+	e = &ps->entry[port->idx];
+	memset(e, 0, sizeof(*e));
+	e->port = port;
+	tw_port_link_get(port, &e->link);
+	tw_log(TW_LOG_PORT, TW_LOG_NOTICE, "port %s open: device %s (%s), interface %s, %u queue%s",
+		port->cfg.name, port->dev_name, port->driver,
+		port->ifname[0] != '\0' ? port->ifname : "none", port->queue_cnt,
+		port->queue_cnt == 1 ? "" : "s");
+	tw_netlink_refresh(ps->app->netlink);
+	return 0;
+}
+
+int
+tw_ports_del(struct tw_ports *ps, const char *name)
+{
+	struct tw_ports_entry *e = tw_ports_find(ps, name);
+	int ret;
+
+	if (e == NULL)
+		return -ENOENT;
+	if (e->users > 0)
+		return -EBUSY;
+	ret = tw_dp_port_del(ps->app->dp, e->port->idx);
+	if (ret == 0)
+		e->is_going = true;
+	return ret;
+}
+
+struct tw_ports_entry *
+tw_ports_next(struct tw_ports *ps, unsigned idx)
+{
+	for (; idx < TW_PORT_MAX; idx++)
+		if (ps->entry[idx].port != NULL && !ps->entry[idx].is_going)
+			return &ps->entry[idx];
+	return NULL;
+}
+
+struct tw_ports_entry *
+tw_ports_get(struct tw_ports *ps, unsigned idx)
+{
+	struct tw_ports_entry *e = tw_ports_next(ps, idx);
+
+	return e != NULL && e->port->idx == idx ? e : NULL;
+}
+
+struct tw_ports_entry *
+tw_ports_find(struct tw_ports *ps, const char *name)
+{
+	struct tw_ports_entry *e;
+
+	for (e = tw_ports_next(ps, 0); e != NULL; e = tw_ports_next(ps, e->port->idx + 1U))
+		if (strcmp(e->port->cfg.name, name) == 0)
+			return e;
+	return NULL;
+}
+
+int
+tw_ports_of_ifindex(void *ports, unsigned ifindex)
+{
+	struct tw_ports *ps = ports;
+	const struct tw_ports_entry *e;
+
+	for (e = tw_ports_next(ps, 0); e != NULL; e = tw_ports_next(ps, e->port->idx + 1U))
+		if (e->port->ifindex == ifindex && ifindex != 0)
+			return e->port->idx;
+	return -ENOENT;
+}
+
+void
+tw_ports_hold(struct tw_ports *ps, unsigned idx)
+{
+	ps->entry[idx].users++;
+}
+
+void
+tw_ports_put(struct tw_ports *ps, unsigned idx)
+{
+	ps->entry[idx].users--;
+}
+
+static void
+link_check(struct tw_ports *ps, struct tw_ports_entry *e)
+{
+	struct tw_port_link now;
+	struct tw_out *out;
+
+	tw_port_link_get(e->port, &now);
+	if (now.is_up == e->link.is_up && now.speed_mbps == e->link.speed_mbps)
+		return;
+	if (now.is_up != e->link.is_up) {
+		tw_log(TW_LOG_PORT, TW_LOG_NOTICE, "port %s: link is %s", e->port->cfg.name,
+			now.is_up ? "up" : "down");
+		out = tw_event_begin(ps->app, TW_EVENT_PORT_STATE);
+		tw_out_str(out, "port", e->port->cfg.name);
+		tw_out_bool(out, "is_up", now.is_up);
+		tw_out_u64(out, "speed_mbps", now.speed_mbps, "Mbit/s");
+		tw_event_send(ps->app, out);
+	}
+	e->link = now;
+}
+
+void
+tw_ports_tick(struct tw_ports *ps, int64_t now_ns)
+{
+	bool is_link_due = now_ns >= ps->link_due_ns;
+	struct tw_ports_entry *e;
+	unsigned i, round;
+
+	if (is_link_due)
+		ps->link_due_ns = now_ns + LINK_CHECK_NS;
+	for (i = 0; i < TW_PORT_MAX; i++) {
+		e = &ps->entry[i];
+		if (e->port == NULL)
+			continue;
+		if (e->is_going) {
+			if (tw_dp_port_is_gone(ps->app->dp, i))
+				entry_close(ps, e);
+			continue;
+		}
+		for (round = 0; round < EXC_ROUNDS; round++)
+			if (tw_port_exception_poll(e->port) == 0)
+				break;
+		if (is_link_due)
+			link_check(ps, e);
+	}
+}
