@@ -17,10 +17,12 @@
 #ifndef TW_APP_H
 #define TW_APP_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "lcore_data.h"
 #include "log.h"
 #include "loop.h"
 #include "options.h"
@@ -34,7 +36,7 @@ struct tw_config;     /* config.h */
 struct tw_ctl_io;     /* io_ctl.h */
 struct tw_hold;       /* hold.h */
 struct tw_kdf_pool;   /* kdf_pool.h */
-struct tw_keys;       /* keys.h */
+struct tw_keyring;    /* lib/crypto */
 struct tw_netlink;    /* netlink.h */
 struct tw_ports;      /* ports.h */
 struct tw_rpc_io;     /* io_rpc.h */
@@ -46,6 +48,8 @@ struct tw_dp;         /* lib/dp */
 /* How far the control lcore is. */
 enum tw_app_state {
 	TW_APP_STARTING = 1,
+	TW_APP_LOADING,    /* operations are served to main: the configuration is being loaded */
+	TW_APP_GOING_LIVE, /* loaded; w: main */
 	TW_APP_RUNNING,
 	TW_APP_FAILED, /* start failed; app->failure says why */
 	TW_APP_STOPPED,
@@ -60,11 +64,16 @@ struct tw_app {
 	unsigned ctl_lcore;
 	unsigned data_lcores[TW_APP_LCORES_MAX];
 	unsigned data_lcore_cnt;
+	struct tw_lcore_data_arg data_arg[TW_APP_LCORES_MAX];
+	pthread_t main_thread; /* who takes the signals */
 	int64_t start_utc_ns;
 
 	/* between control and main */
-	_Atomic int state; /* enum tw_app_state; w: control  r: main */
+	_Atomic int state; /* enum tw_app_state; w: control, GOING_LIVE: main  r: both */
 	char failure[512]; /* w: control before FAILED  r: main after it */
+
+	/* from control to the data lcores, relaxed */
+	_Atomic int idle; /* enum tw_idle */
 
 	/* control lcore */
 	struct tw_loop loop;
@@ -75,7 +84,7 @@ struct tw_app {
 	struct tw_netlink *netlink;
 	struct tw_hold *hold;
 	struct tw_kdf_pool *kdf;
-	struct tw_keys *keys;
+	struct tw_keyring *keys;
 	struct tw_sessions *sessions;
 	struct tw_ctl_io *ctl_io;
 	struct tw_tests *tests;

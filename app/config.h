@@ -19,6 +19,7 @@
 struct tw_config;
 
 extern const char *const tw_config_modes[];      /* open, authenticated, encrypted, mixed */
+extern const char *const tw_config_idle[];       /* auto, then enum tw_idle */
 extern const char *const tw_config_privileges[]; /* read, operate, admin */
 
 enum tw_config_id {

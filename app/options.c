@@ -284,9 +284,10 @@ eal_complete(struct tw_options *a, char *err, size_t size)
 	static const char *const lcore_names[] = {"-l", "-c", "--lcores", NULL};
 	static const char *const memory_names[] = {
 		"--in-memory", "--no-huge", "--huge-dir", "--huge-unlink", "--legacy-mem", NULL};
+	static const char *const iova_names[] = {"--iova-mode", NULL};
 	static const char *const prefix_names[] = {"--file-prefix", NULL};
 	static const char *const no_huge_names[] = {"--no-huge", NULL};
-	static char in_memory[] = "--in-memory", lcores[] = "--lcores";
+	static char in_memory[] = "--in-memory", lcores[] = "--lcores", iova[] = "--iova-mode=va";
 	unsigned cpus[64], cpu_cnt;
 	char *text;
 
@@ -301,6 +302,9 @@ eal_complete(struct tw_options *a, char *err, size_t size)
 			return -EINVAL;
 	}
 	if (!eal_has(a, memory_names) && eal_add(a, in_memory, err, size) != 0)
+		return -EINVAL;
+	/* physical addresses cannot be looked up once root is dropped */
+	if (!eal_has(a, iova_names) && eal_add(a, iova, err, size) != 0)
 		return -EINVAL;
 	if (!eal_has(a, prefix_names)) {
 		text = eal_text(a);

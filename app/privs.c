@@ -13,6 +13,7 @@
 #include <linux/capability.h>
 #include <pwd.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -29,6 +30,12 @@
 
 static const uint64_t control_caps = CAP_BIT(CAP_NET_ADMIN) | CAP_BIT(CAP_NET_RAW) |
 				     CAP_BIT(CAP_NET_BIND_SERVICE) | CAP_BIT(CAP_IPC_LOCK);
+
+/*
+ * A change of user is to come. The C library makes every thread change its user and aborts if one
+ * of them may not: until then none may give up CAP_SETUID.
+ */
+static _Atomic bool is_drop_pending;
 
 static int
 fail(int ret, char *err, size_t size, const char *fmt, ...)
@@ -91,6 +98,7 @@ tw_privs_init(struct tw_privs *p, const char *user, bool keeps_root, char *err, 
 	p->gid = pw->pw_gid;
 	p->is_shared = strcmp(pw->pw_name, "nobody") == 0;
 	p->is_dropping = true;
+	atomic_store(&is_drop_pending, true);
 	return 0;
 }
 
@@ -199,6 +207,7 @@ tw_privs_drop(const struct tw_privs *p, char *err, size_t err_size)
 	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) != 0 || setresuid(p->uid, p->uid, p->uid) != 0)
 		return fail(-errno, err, err_size, "cannot become user '%s': %s", p->user,
 			strerror(errno));
+	atomic_store(&is_drop_pending, false);
 	if (prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0) != 0 || caps_set(control_caps, control_caps) != 0)
 		return fail(-errno, err, err_size, "cannot keep CAP_NET_ADMIN and its like: %s",
 			strerror(errno));
@@ -213,5 +222,5 @@ tw_privs_drop(const struct tw_privs *p, char *err, size_t err_size)
 int
 tw_privs_drop_thread(void)
 {
-	return caps_set(0, 0);
+	return atomic_load(&is_drop_pending) ? 0 : caps_set(0, 0);
 }

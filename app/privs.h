@@ -53,7 +53,10 @@ void tw_privs_raise_limits(void);
  */
 int tw_privs_drop(const struct tw_privs *p, char *err, size_t err_size);
 
-/** Drop every capability of the calling thread. Context: any thread that needs none. */
+/**
+ * Drop every capability of the calling thread; where a change of user is still to come, that does
+ * it. Context: any thread that needs none.
+ */
 int tw_privs_drop_thread(void);
 
 #endif /* TW_PRIVS_H */

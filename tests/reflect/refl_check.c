@@ -12,8 +12,11 @@
 struct check_refl_lcore *
 check_lcore(const char *engine)
 {
-	struct check_refl_lcore *lc = check_alloc(sizeof(*lc));
+	struct check_refl_lcore *lc = aligned_alloc(
+		TW_CACHE_LINE, (sizeof(*lc) + TW_CACHE_LINE - 1) / TW_CACHE_LINE * TW_CACHE_LINE);
 
+	cr_assert_not_null(lc);
+	memset(lc, 0, sizeof(*lc));
 	lc->eng = check_engine(engine);
 	lc->ref = check_engine("openssl");
 	tw_reflect_init(&lc->rf, lc->eng);
