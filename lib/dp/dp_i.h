@@ -247,25 +247,31 @@ est_class(unsigned n)
 	return 31 - (unsigned)__builtin_clz(n);
 }
 
+/*
+ * A preempted burst tells nothing of the next one: the mean goes down fast and up slowly, so that
+ * it stays with what a burst takes when nothing comes between. The deviation makes no difference.
+ */
 static inline void
 est_add(struct est *e, uint64_t took_tsc)
 {
-	uint64_t away = took_tsc > e->mean_tsc ? took_tsc - e->mean_tsc : e->mean_tsc - took_tsc;
+	uint64_t away;
 
-	/* a preempted burst tells nothing of the next one, but bounds must open quickly */
 	if (e->mean_tsc == 0) {
 		e->mean_tsc = took_tsc;
 		e->dev_tsc = took_tsc / 2;
 		return;
 	}
-	if (away > 16 * e->mean_tsc)
-		away = 16 * e->mean_tsc;
+	if (took_tsc < e->mean_tsc) {
+		away = e->mean_tsc - took_tsc;
+		e->mean_tsc -= away / 2;
+	} else {
+		away = took_tsc - e->mean_tsc;
+		if (away > 16 * e->mean_tsc)
+			away = 16 * e->mean_tsc;
+		e->mean_tsc += (away < e->mean_tsc ? away : e->mean_tsc) / 16;
+	}
 	e->dev_tsc += away / 8;
 	e->dev_tsc -= e->dev_tsc / 8;
-	if (took_tsc > e->mean_tsc)
-		e->mean_tsc += away / 8;
-	else
-		e->mean_tsc -= away / 8;
 }
 
 /* Ticks as nanoseconds that fit an error of a stamp. */

@@ -191,10 +191,8 @@ tw_dp_turn(struct tw_dp_lcore *lc)
 		work += rx_handover(lc);
 	now_ns = steady_at(lc, tsc);
 	work += send_due(lc, now_ns);
-	if (now_ns >= lc->tick_due_ns || now_ns < lc->tick_due_ns - TICK_NS) {
-		lc->tick_due_ns = now_ns + TICK_NS;
+	if (now_ns >= lc->tick_due_ns || now_ns < lc->tick_due_ns - TICK_NS)
 		send_tick(lc, tsc, now_ns);
-	}
 	count(lc, TW_DP_CTR_TURNS, 1);
 	if (work == 0) {
 		count(lc, TW_DP_CTR_IDLE_TURNS, 1);

@@ -256,6 +256,8 @@ send_tick(struct tw_dp_lcore *lc, uint64_t tsc, int64_t now_ns)
 	struct tw_dp_event ev;
 	unsigned n = tw_send_tick(lc->snd, now_ns, &now, sev, EVENTS);
 
+	/* more may be due: then not only after a whole period */
+	lc->tick_due_ns = n < EVENTS ? now_ns + TICK_NS : now_ns;
 	for (unsigned i = 0; i < n; i++) {
 		if (sev[i].type == TW_SEND_EVENT_DONE) {
 			done_push(lc, sender_of(sev[i].sess), &sev[i].interval, false);

@@ -64,8 +64,8 @@ ring_new(const char *kind, unsigned port, unsigned queue, unsigned cnt)
 	struct rte_ring *r;
 
 	snprintf(name, sizeof(name), "%s%u_%u", kind, port, queue);
-	r = rte_ring_create(name, cnt, SOCKET_ID_ANY,
-		RING_F_SP_ENQ | RING_F_SC_DEQ | RING_F_EXACT_SZ);
+	r = rte_ring_create(
+		name, cnt, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ | RING_F_EXACT_SZ);
 	cr_assert_not_null(r);
 	return r;
 }
@@ -304,4 +304,56 @@ bed_request(struct bed *b, const struct flow *f, const struct tw_refl_sess *s, u
 	cr_assert_leq(len, sizeof(payload));
 	check_request(b->ref, s->s.fmt, &s->tkey, &req, payload, len);
 	return frame_make(b->pool, f, payload, len);
+}
+
+struct tw_send_sess *
+bed_send(struct bed *b, const struct flow *f, const struct tw_send_cfg *in, bool has_raw)
+{
+	struct tw_send_cfg cfg = *in;
+	struct tw_dp_path path = {.scope = f->scope,
+		.pcp = 5,
+		.src = f->us,
+		.dst = f->peer,
+		.src_port = f->us_port,
+		.dst_port = f->peer_port};
+	struct tw_metrics_cfg mcfg = {.tmax_ns = cfg.tmax_ns != 0 ? cfg.tmax_ns : TW_SEND_TMAX_NS,
+		.interval_ns = cfg.interval_ns,
+		.dscp = cfg.dscp};
+	struct tw_crypto_keys *keys = check_keys(cfg.id);
+	uint8_t sid[TW_CRYPTO_BLOCK_LEN];
+	struct tw_send_sess *s;
+	void *mem;
+
+	check_sid(cfg.id, sid);
+	cfg.key = flow_key(f);
+	cfg.owner_idx = (uint8_t)tw_dp_owner_pick(b->dp, f->scope.port_idx);
+	if (cfg.fmt->prot != TW_TST_PROT_OPEN) {
+		cfg.keys = keys;
+		cfg.sid = sid;
+	}
+	s = tw_dp_send_new(b->dp, tw_metrics_size(&mcfg), &mem);
+	cr_assert_not_null(s);
+	cfg.metrics = tw_metrics_init(mem, tw_metrics_size(&mcfg), &mcfg, bed_now(b));
+	cr_assert_not_null(cfg.metrics);
+	cr_assert_eq(tw_send_sess_init(s, &cfg), 0);
+	memcpy(path.next_hop, f->peer_mac, 6);
+	cr_assert_eq(tw_dp_send_publish(b->dp, s, &path), 0);
+	if (has_raw)
+		tw_dp_send_want_raw(b->dp, s);
+	tw_crypto_free(keys);
+	return s;
+}
+
+bool
+bed_wait_done(struct bed *b, uint32_t id, struct tw_dp_event *ev)
+{
+	const uint64_t end_tsc = rte_rdtsc() + 5 * rte_get_tsc_hz();
+
+	while (rte_rdtsc() < end_tsc) {
+		bed_turns(b, 1);
+		while (tw_dp_event_pop(b->dp, ev, 1) == 1)
+			if (ev->type == TW_DP_EVENT_SEND_DONE && ev->sess_id == id)
+				return true;
+	}
+	return false;
 }

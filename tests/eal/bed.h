@@ -72,6 +72,16 @@ struct tw_refl_sess *bed_refl(
 struct rte_mbuf *bed_request(struct bed *b, const struct flow *f, const struct tw_refl_sess *s,
 	uint32_t seq, unsigned len);
 
+/**
+ * A sender of a flow (its peer is who reflects), published but not started, with metrics; keys
+ * number cfg->id if the format needs some.
+ */
+struct tw_send_sess *bed_send(
+	struct bed *b, const struct flow *f, const struct tw_send_cfg *cfg, bool has_raw);
+
+/** Turns until the DONE of session @p id, at most 5 s. */
+bool bed_wait_done(struct bed *b, uint32_t id, struct tw_dp_event *ev);
+
 tw_ns bed_now(const struct bed *b);
 
 #endif /* BED_H */

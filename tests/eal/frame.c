@@ -31,6 +31,21 @@ flow_make(unsigned encap, uint32_t id)
 	return f;
 }
 
+struct flow
+flow_turn(const struct flow *f, unsigned port_idx)
+{
+	struct flow t = *f;
+
+	t.scope.port_idx = (uint8_t)port_idx;
+	t.peer = f->us;
+	t.us = f->peer;
+	t.peer_port = f->us_port;
+	t.us_port = f->peer_port;
+	memcpy(t.peer_mac, f->us_mac, sizeof(t.peer_mac));
+	memcpy(t.us_mac, f->peer_mac, sizeof(t.us_mac));
+	return t;
+}
+
 struct tw_sess_key
 flow_key(const struct flow *f)
 {

@@ -26,6 +26,9 @@ struct flow {
 /** Flow number @p id on port 0: i < FRAME_ENCAPS chooses v4/v6 and the tags. */
 struct flow flow_make(unsigned encap, uint32_t id);
 
+/** The same flow seen from the other end, on another port. */
+struct flow flow_turn(const struct flow *f, unsigned port_idx);
+
 /** Key of what the peer sends. */
 struct tw_sess_key flow_key(const struct flow *f);
 
