@@ -355,5 +355,8 @@ bed_wait_done(struct bed *b, uint32_t id, struct tw_dp_event *ev)
 			if (ev->type == TW_DP_EVENT_SEND_DONE && ev->sess_id == id)
 				return true;
 	}
+	for (unsigned c = 0; c < TW_DP_CTR_N; c++)
+		if (bed_ctr(b, c) != 0)
+			cr_log_error("%s %lu", tw_dp_ctr_desc(c)->name, bed_ctr(b, c));
 	return false;
 }
