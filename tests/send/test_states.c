@@ -211,6 +211,45 @@ Test(states, events_are_given_out_as_room_allows)
 	cr_assert_eq(seen, 10);
 }
 
+/* Many packets outstanding at the end: settled in slices, other sessions are not held up. */
+Test(states, a_big_session_ends_in_slices)
+{
+	struct tw_send_cfg cfg = check_periodic(10 * US, 30000);
+	struct tw_send_event ev[4];
+	struct check_snd *c;
+	struct tw_send_sess *big, *other;
+	unsigned calls = 0, reports = 0, n;
+
+	check_init();
+	c = check_snd("openssl", CHECK_CAP);
+	cfg.report_ns = 3600 * S;
+	cfg.metrics = check_metrics(&cfg);
+	big = added(c, &cfg, T0);
+	cfg = check_periodic(S, 0);
+	cfg.id = 2;
+	cfg.report_ns = S;
+	other = added(c, &cfg, T0);
+	for (int64_t t = T0; t < T0 + 300 * MS; t += 100 * US)
+		check_all_due(c, t);
+	check_all_due(c, T0 + 300 * MS);
+	cr_assert_eq(check_counts(big).sent, 30000);
+	do {
+		n = tick(c, T0 + 10 * S, ev, 4);
+		for (unsigned i = 0; i < n; i++)
+			reports += ev[i].sess == other;
+		/* told as ended to replies at once, handed over when all is settled */
+		cr_assert_eq(tw_sess_state_get(&big->s), TW_SESS_ENDED);
+		calls++;
+	} while (n == 0 || ev[n - 1].type != TW_SEND_EVENT_DONE);
+	cr_assert_eq(ev[n - 1].sess, big);
+	cr_assert_geq(calls, 30000 / 4096);
+	cr_assert_leq(calls, 30000 / 4096 + 2);
+	cr_assert_eq(reports, 1);
+	cr_assert_eq(ev[n - 1].interval.sent, 30000);
+	cr_assert_eq(ev[n - 1].interval.lost, 30000);
+	cr_assert_eq(tw_ctr_get(&tw_metrics_ctr(big->metrics)->unanswered), 30000);
+}
+
 /* Sessions come and go while others run: nobody misses a packet. */
 Test(states, adding_and_removing_disturbs_nobody)
 {
