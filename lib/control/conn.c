@@ -111,6 +111,7 @@ tw_ctl_conn_open(struct tw_ctl_srv *srv, struct tw_ctl_conn *conn, const struct 
 	conn->peer_port = peer_port;
 	conn->local = *local;
 	conn->timer.kind = TIMER_CONN;
+	conn->count = setting(srv, TW_CTL_SET_COUNT);
 	conn->setup_since_ns = now.mono_ns;
 	conn->state = TW_CTL_CONN_WAIT_SETUP;
 	LIST_INSERT_HEAD(&srv->conns, conn, link);

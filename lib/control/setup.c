@@ -23,8 +23,7 @@ put_greeting(struct tw_ctl_conn *conn, uint32_t modes, struct tw_ctl_time now)
 {
 	uint8_t *msg = ctl_io_append(&conn->io, TW_WIRE_GREETING_LEN, now.mono_ns);
 	struct tw_wr wr = tw_wr_init(msg, TW_WIRE_GREETING_LEN);
-	struct tw_wire_greeting greeting = {
-		.modes = modes, .count = setting(conn->srv, TW_CTL_SET_COUNT)};
+	struct tw_wire_greeting greeting = {.modes = modes, .count = conn->count};
 
 	memcpy(greeting.challenge, conn->challenge, sizeof(greeting.challenge));
 	memcpy(greeting.salt, conn->salt, sizeof(greeting.salt));
@@ -201,7 +200,7 @@ derive(struct tw_ctl_conn *conn)
 	secret = srv->ops.common.key(srv->app, &conn->key_id, &is_known);
 	if (secret == NULL)
 		return TW_CTL_WHY_NO_MEMORY;
-	job = ctl_kdf_new(secret, conn->salt, setting(srv, TW_CTL_SET_COUNT));
+	job = ctl_kdf_new(secret, conn->salt, conn->count);
 	if (job == NULL)
 		return TW_CTL_WHY_NO_MEMORY;
 	job->is_known = is_known;

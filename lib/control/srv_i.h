@@ -109,7 +109,8 @@ struct tw_ctl_conn {
 	bool is_allowed; /* inside an allowed prefix */
 	bool has_eof;
 	bool has_timer;
-	uint32_t offered, mode;
+	uint32_t offered, count; /* as greeted, whatever the settings become */
+	uint32_t mode;
 	struct tw_ctl_reason reason;
 
 	int64_t setup_since_ns; /* T_setup runs from here */

@@ -51,6 +51,7 @@ struct bed {
 	struct tw_ctl_srv_cfg cfg;
 	struct tw_ctl_srv *srv;
 	struct tw_keyring *keys;
+	size_t heap_used; /* secret memory before the bed was made */
 
 	/* random octets: of the script while it lasts, then of a generator */
 	uint64_t seed;

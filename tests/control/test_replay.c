@@ -45,8 +45,8 @@ begin(struct replay *r, const char *name)
 static void
 end(struct replay *r)
 {
-	bed_fini(&r->bed);
 	tw_crypto_free(r->keys);
+	bed_fini(&r->bed);
 	golden_capture_free(r->cap);
 	json_decref(r->v);
 }

@@ -119,6 +119,19 @@ Test(srv_setup, count_is_a_setting)
 	cr_assert_eq(tw_ctl_srv_cfg_get(bed.srv)->set[TW_CTL_SET_COUNT], 2048);
 }
 
+/* A connection keeps the Count it was greeted with. */
+Test(srv_setup, count_changed_during_the_set_up)
+{
+	struct talk t;
+
+	bed_serve(&bed);
+	talk_open(&t, &bed, "192.0.2.77");
+	bed.cfg.set[TW_CTL_SET_COUNT] = 2048;
+	cr_assert_eq(tw_ctl_srv_set_cfg(bed.srv, &bed.cfg), 0);
+	cr_assert_eq(talk_setup(&t, TW_MODE_AUTH, BED_USER, BED_SECRET), 0);
+	talk_close(&t);
+}
+
 /* Default deny: outside the allowed prefixes the open mode is not there (DESIGN 7). */
 Test(srv_setup, open_is_denied_outside_the_prefixes)
 {
