@@ -48,19 +48,14 @@ device_make(struct tw_port *p)
 {
 	static const uint8_t none[6];
 	char args[64], mac[32] = "";
-	int level, res;
+	int res;
 
 	if (memcmp(p->mac, none, sizeof(none)) != 0)
 		snprintf(mac, sizeof(mac), ",mac=%02x:%02x:%02x:%02x:%02x:%02x", p->mac[0],
 			p->mac[1], p->mac[2], p->mac[3], p->mac[4], p->mac[5]);
 	snprintf(args, sizeof(args), "iface=%s%s", p->cfg.tap, mac);
 	snprintf(p->priv->tap_dev, sizeof(p->priv->tap_dev), "net_tap_exc%u", p->idx);
-	/* it complains of the qdiscs of flow rules, which we do not use */
-	level = rte_log_get_level(rte_log_register("pmd.net.tap"));
-	rte_log_set_level_pattern("pmd.net.tap", RTE_LOG_CRIT);
 	res = rte_eal_hotplug_add("vdev", p->priv->tap_dev, args);
-	if (level >= 0)
-		rte_log_set_level_pattern("pmd.net.tap", (uint32_t)level);
 	if (res != 0) {
 		p->priv->tap_dev[0] = '\0';
 		return res;
@@ -106,6 +101,7 @@ device_start(struct tw_port *p, int socket_id)
 int
 port_exception_open(struct tw_port *p, int socket_id, char *err)
 {
+	const int level = rte_log_get_level(rte_log_register("pmd.net.tap"));
 	int res;
 
 	if (if_nametoindex(p->cfg.tap) != 0) {
@@ -115,11 +111,15 @@ port_exception_open(struct tw_port *p, int socket_id, char *err)
 			p->cfg.name, p->cfg.tap, p->cfg.tap);
 		return -EEXIST;
 	}
+	/* it complains of qdiscs for flow rules and of secondary processes: we use neither */
+	rte_log_set_level_pattern("pmd.net.tap", RTE_LOG_CRIT);
 	res = rings_make(p, socket_id);
 	if (res == 0)
 		res = device_make(p);
 	if (res == 0)
 		res = device_start(p, socket_id);
+	if (level >= 0)
+		rte_log_set_level_pattern("pmd.net.tap", (uint32_t)level);
 	if (res == -ENOMEM)
 		snprintf(err, TW_PORT_ERR_SIZE,
 			"port %s: no memory for the exception interface: reserve more hugepages "
