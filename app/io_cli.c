@@ -65,7 +65,8 @@ ops_key(void *arg, const struct tw_keyring_id *id, bool *is_known)
 {
 	struct tw_io_cli *c = arg;
 
-	return c->ops->key(c->arg, id, is_known);
+	*is_known = false;
+	return c->is_closed ? NULL : c->ops->key(c->arg, id, is_known);
 }
 
 static bool
@@ -174,13 +175,25 @@ destroy(struct tw_io_cli *c)
 	free(c);
 }
 
+/* Something is still to be written, Stop-Sessions most likely; the machine bounds how long. */
+static bool
+lingers(struct tw_io_cli *c)
+{
+	size_t len = 0;
+
+	if (!c->is_connected || c->pipe.w.fd < 0 || tw_ctl_cli_is_done(machine_of(c)))
+		return false;
+	tw_ctl_cli_output(machine_of(c), &len);
+	return len > 0;
+}
+
 void
 tw_io_cli_close(struct tw_io_cli *c)
 {
 	if (c == NULL)
 		return;
 	c->is_closed = true;
-	if (!c->is_calling)
+	if (!c->is_calling && !lingers(c))
 		destroy(c);
 	else if (!c->kick.is_armed)
 		tw_loop_timer_set(&c->app->loop, &c->kick, tw_loop_clock(), on_kick, c);
@@ -218,13 +231,13 @@ run(struct tw_io_cli *c, uint32_t events)
 {
 	int64_t due;
 
-	if (!c->is_closed && c->pipe.w.fd >= 0) {
+	if (c->pipe.w.fd >= 0 && (!c->is_closed || lingers(c))) {
 		c->is_calling = true;
 		if (tw_io_pipe_run(&c->pipe, events))
 			socket_close(c);
 		c->is_calling = false;
 	}
-	if (c->is_closed) {
+	if (c->is_closed && !lingers(c)) {
 		destroy(c);
 		return;
 	}

@@ -46,7 +46,10 @@ struct tw_io_cli_ops {
 struct tw_io_cli *tw_io_cli_open(struct tw_app *app, const struct tw_io_cli_cfg *cfg,
 	const struct tw_io_cli_ops *ops, void *arg, char *why, size_t why_size);
 
-/** Drop the connection, in any state; no call follows. NULL is fine. */
+/**
+ * Drop the connection, in any state; no call follows. What the machine still has to say (a
+ * Stop-Sessions) is written first, as far as the peer takes it in time. NULL is fine.
+ */
 void tw_io_cli_close(struct tw_io_cli *c);
 
 /** The machine, for tw_ctl_cli_request() and its like; call tw_io_cli_kick() after them. */
