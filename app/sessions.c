@@ -92,8 +92,7 @@ refl_publish(struct tw_sessions *ss, struct tw_session *s, const struct tw_dp_sc
 		.id = s->id,
 		.rate_pps = p->rate_pps,
 		.dscp = p->dscp,
-		.keys = keys,
-		.sid = keys != NULL ? p->sid : NULL,
+		.keys = keys, /* of the test packets already: no SID to derive them with */
 	};
 	struct tw_refl_sess *refl;
 	int ret;
