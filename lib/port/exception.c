@@ -69,11 +69,13 @@ device_start(struct tw_port *p, int socket_id)
 	struct rte_eth_conf conf = {0};
 	char name[RTE_MEMPOOL_NAMESIZE];
 	struct rte_ether_addr mac;
+	/* net_tap 22.11 takes at most 1504; the kernel then just sends smaller packets */
+	const uint16_t mtu = (uint16_t)RTE_MIN(p->mtu, 1500);
 	int res;
 
 	snprintf(name, sizeof(name), "tw_exc%u", p->idx);
 	p->tap_pool = rte_pktmbuf_pool_create_by_ops(name, TAP_POOL_CNT, 64, 0,
-		(uint16_t)(RTE_PKTMBUF_HEADROOM + port_room(p->mtu)), socket_id, "ring_mt_rts");
+		(uint16_t)(RTE_PKTMBUF_HEADROOM + port_room(mtu)), socket_id, "ring_mt_rts");
 	if (p->tap_pool == NULL)
 		return -ENOMEM;
 	res = rte_eth_dev_configure(p->tap_eth_id, 1, 1, &conf);
@@ -83,9 +85,8 @@ device_start(struct tw_port *p, int socket_id)
 	if (res == 0)
 		res = rte_eth_tx_queue_setup(
 			p->tap_eth_id, 0, TAP_DESC_CNT, (unsigned)socket_id, NULL);
-	/* net_tap 22.11 takes at most 1504; the kernel then just sends smaller packets */
 	if (res == 0)
-		res = rte_eth_dev_set_mtu(p->tap_eth_id, (uint16_t)RTE_MIN(p->mtu, 1500));
+		res = rte_eth_dev_set_mtu(p->tap_eth_id, mtu);
 	if (res == 0)
 		res = rte_eth_dev_start(p->tap_eth_id);
 	if (res != 0)
