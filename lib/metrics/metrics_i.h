@@ -51,10 +51,14 @@ struct slot {
 };
 
 /* A reflector number: 0, or seen with the low bits of s. */
-#define RSLOT_SEEN  0x1U
-#define RSLOT_DUP   0x2U /* a copy of a packet that a lower number answers as well */
-#define RSLOT_SHIFT 2
-#define RSLOT_MASK  0x3fffffffU
+#define RSLOT_SEEN       0x1U
+#define RSLOT_DUP        0x2U /* a copy of a packet that a lower number answers as well */
+#define RSLOT_COPIED     0x4U /* came more than once */
+#define RSLOT_REPLICATED 0x8U /* its packet is answered by higher numbers as well */
+#define RSLOT_SHIFT      4
+#define RSLOT_MASK       0x0fffffffU
+
+_Static_assert(RSLOT_MASK / 2 >= TW_METRICS_WINDOW_MAX, "low bits of s tell packets apart");
 
 /* Signed differences: two histograms of their amount. */
 struct ipdv {
@@ -249,7 +253,13 @@ enum r_verdict {
 enum r_verdict tw_metrics_r_note(
 	struct tw_metrics *m, uint32_t r, uint64_t seq, tw_ns t1, uint64_t *r64);
 
-/** Packet of @p slot is answered by @p r64 as well as by the number kept there. */
+/** The reply with this number, seen before, came again: counts replies that did (RFC 5560). */
+void tw_metrics_r_mark_copied(struct tw_metrics *m, uint64_t r64);
+
+/**
+ * Packet of @p slot is answered by @p r64 as well as by the number kept there: counts packets
+ * with several (RFC 5560).
+ */
 void tw_metrics_r_mark_dup(struct tw_metrics *m, uint64_t r64, struct slot *slot);
 
 /** Put reflector numbers below @p target in order, at most @p budget. @return true if done */

@@ -124,13 +124,35 @@ tw_metrics_r_note(struct tw_metrics *m, uint32_t r, uint64_t seq, tw_ns t1, uint
 }
 
 void
+tw_metrics_r_mark_copied(struct tw_metrics *m, uint64_t r64)
+{
+	uint32_t *rslot = rslot_of(m, r64);
+
+	if (*rslot & RSLOT_COPIED)
+		return;
+	*rslot |= RSLOT_COPIED;
+	tw_ctr_inc(&m->ctr.replicated_reverse);
+}
+
+/*
+ * The lower number stands for the packet in the order of the reflector, the other is a copy. A
+ * stateless reflector gives both the same.
+ */
+void
 tw_metrics_r_mark_dup(struct tw_metrics *m, uint64_t r64, struct slot *slot)
 {
 	uint64_t other = r64 + (uint64_t)(int64_t)(int32_t)(slot->r - (uint32_t)r64);
-	uint64_t later = other > r64 ? other : r64;
+	uint64_t low = other < r64 ? other : r64;
+	uint64_t high = other < r64 ? r64 : other;
+	uint32_t known = 0;
 
-	if (is_in_ring(m, later) && *rslot_of(m, later) != 0)
-		*rslot_of(m, later) |= RSLOT_DUP;
-	if (r64 < other)
-		slot->r = (uint32_t)r64;
+	if (is_in_ring(m, other))
+		known = *rslot_of(m, other) & RSLOT_REPLICATED;
+	if (known == 0)
+		tw_ctr_inc(&m->ctr.replicated_forward);
+	if (low != high && is_in_ring(m, high) && *rslot_of(m, high) != 0)
+		*rslot_of(m, high) |= RSLOT_DUP;
+	if (is_in_ring(m, low) && *rslot_of(m, low) != 0)
+		*rslot_of(m, low) |= RSLOT_REPLICATED;
+	slot->r = (uint32_t)low;
 }

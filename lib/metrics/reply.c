@@ -344,11 +344,14 @@ classify(struct tw_metrics *m, struct match *x)
 		cls = class_of_copy(m, x, verdict);
 	if (verdict == R_NEW || (is_first && is_new_number(m, cls, verdict, r64)))
 		take_number(m, x, r64);
-	if (cls == TW_METRICS_C_DUP_REVERSE)
+	if (cls == TW_METRICS_C_DUP_REVERSE) {
 		tw_ctr_inc(&m->ctr.duplicates_reverse);
+		if (verdict == R_SEEN)
+			tw_metrics_r_mark_copied(m, r64);
+	}
 	if (cls == TW_METRICS_C_DUP_FORWARD) {
 		tw_ctr_inc(&m->ctr.duplicates_forward);
-		if (verdict == R_NEW)
+		if (verdict != R_UNKNOWN)
 			tw_metrics_r_mark_dup(m, r64, x->slot);
 	}
 	return cls;

@@ -180,6 +180,9 @@ fill_order(const struct tw_metrics *m, struct tw_metrics_report *out)
 	out->dup_fraction_forward = percent(tw_ctr_get(&m->ctr.duplicates_forward), answered) / 100;
 	out->dup_fraction_reverse =
 		percent(tw_ctr_get(&m->ctr.duplicates_reverse), m->r_distinct) / 100;
+	out->replicated_forward_pct = percent(tw_ctr_get(&m->ctr.replicated_forward), answered);
+	out->replicated_reverse_pct =
+		percent(tw_ctr_get(&m->ctr.replicated_reverse), m->r_distinct);
 }
 
 static void

@@ -116,6 +116,8 @@ struct tw_metrics_report {
 	struct tw_metrics_order order_round_trip;
 	double dup_fraction_forward;
 	double dup_fraction_reverse;
+	double replicated_forward_pct;
+	double replicated_reverse_pct;
 	int16_t ttl_forward_min, ttl_forward_max; /* or TW_METRICS_TTL_NONE, all eight */
 	int16_t ttl_reverse_min, ttl_reverse_max;
 	int16_t hops_forward_min, hops_forward_max;

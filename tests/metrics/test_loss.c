@@ -254,6 +254,9 @@ Test(loss, a_stateless_reflector_tells_no_direction)
 	cr_assert_eq(r->lost_forward.reason, TW_METRICS_R_STATELESS);
 	cr_assert_eq(r->lost_undetermined.value, 1);
 	cr_assert_eq(r->lost, 1);
+	cr_assert_eq(r->ctr.duplicates_forward, 1);
+	cr_assert_eq(r->ctr.replicated_forward, 1);
+	cr_assert_eq(r->ctr.replicated_reverse, 1);
 }
 
 Test(loss, a_twamp_reflector_in_step_is_not_stateless)

@@ -237,6 +237,10 @@ Test(session, copies_are_told_by_where_they_were_made)
 	session_end(&s);
 	cr_assert_eq(s.report.ctr.duplicates_forward, 2);
 	cr_assert_eq(s.report.ctr.duplicates_reverse, 3);
+	cr_assert_eq(s.report.ctr.replicated_forward, 2);
+	cr_assert_eq(s.report.ctr.replicated_reverse, 2);
+	cr_assert_float_eq(s.report.replicated_forward_pct, 100.0, 1e-9);
+	cr_assert_float_eq(s.report.replicated_reverse_pct, 50.0, 1e-9);
 	cr_assert_float_eq(s.report.dup_fraction_forward, 1.0, 1e-9);
 	cr_assert_float_eq(s.report.dup_fraction_reverse, 0.75, 1e-9);
 	cr_assert_eq(s.report.order_forward.packets, 2);

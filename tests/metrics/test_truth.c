@@ -35,8 +35,9 @@ struct truth {
 	uint64_t forward_lost; /* no copy reached the reflector */
 	uint64_t reverse_lost; /* some did, no reply came */
 	uint64_t received, late;
-	uint64_t forward_dup;   /* distinct replies beyond the first, seen */
-	uint64_t reverse_dup;   /* arrivals beyond distinct replies */
+	uint64_t forward_dup; /* distinct replies beyond the first, seen */
+	uint64_t reverse_dup; /* arrivals beyond distinct replies */
+	uint64_t forward_replicated, reverse_replicated;
 	uint64_t unseen_dup;    /* copies of packets made forward whose reply was lost */
 	int64_t last_reflected; /* of those lost in reverse, latest arrival at the reflector */
 };
@@ -86,11 +87,13 @@ static struct truth
 run_path(const struct path *p)
 {
 	static unsigned at_reflector[PACKETS], at_sender[PACKETS], replies[COPIES];
+	static unsigned numbers[PACKETS];
 	static bool is_late[PACKETS], has_first[PACKETS];
 	struct truth t = {0};
 
 	memset(at_reflector, 0, sizeof(at_reflector));
 	memset(at_sender, 0, sizeof(at_sender));
+	memset(numbers, 0, sizeof(numbers));
 	memset(replies, 0, sizeof(replies));
 	memset(is_late, 0, sizeof(is_late));
 	memset(has_first, 0, sizeof(has_first));
@@ -128,11 +131,14 @@ run_path(const struct path *p)
 	}
 	for (uint32_t r = 0; r < there_cnt; r++) {
 		t.reverse_dup += replies[r] > 1 ? replies[r] - 1 : 0;
+		t.reverse_replicated += replies[r] > 1;
+		numbers[there[r].seq] += replies[r] > 0;
 		t.unseen_dup += replies[r] == 0 && at_reflector[there[r].seq] > 1;
 		if (at_sender[there[r].seq] == 0)
 			t.last_reflected = there[r].at_ns;
 	}
 	for (uint32_t i = 0; i < PACKETS; i++) {
+		t.forward_replicated += numbers[i] > 1;
 		t.forward_lost += at_reflector[i] == 0;
 		t.reverse_lost += at_reflector[i] != 0 && at_sender[i] == 0;
 		t.received += has_first[i] && !is_late[i];
@@ -258,6 +264,8 @@ check_path(const struct path *p)
 		cr_assert_eq(r->ctr.unanswered, t.forward_lost + t.reverse_lost);
 		cr_assert_eq(r->ctr.duplicates_forward, t.forward_dup, "%s seed %lu", p->name, k);
 		cr_assert_eq(r->ctr.duplicates_reverse, t.reverse_dup, "%s seed %lu", p->name, k);
+		cr_assert_eq(r->ctr.replicated_forward, t.forward_replicated);
+		cr_assert_eq(r->ctr.replicated_reverse, t.reverse_replicated);
 		cr_assert_eq(r->ctr.r_unplaced, 0);
 		cr_assert_eq(r->lost, PACKETS - t.received);
 		cr_assert(r->lost_forward.is_valid && r->lost_reverse.is_valid);
