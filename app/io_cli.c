@@ -31,9 +31,8 @@ struct tw_io_cli {
 	struct tw_loop_timer deadline; /* of the connection attempt, then of the machine */
 	struct tw_loop_timer kick;
 	bool is_connected;
-	bool is_calling; /* the owner is in a callback: a close waits until it returns */
-	bool is_closed;
-	/* the machine follows */
+	bool is_closed; /* the owner is gone */
+			/* the machine follows */
 };
 
 static void run(struct tw_io_cli *c, uint32_t events);
@@ -82,15 +81,9 @@ ops_event(void *arg, struct tw_ctl_cli *cli, const struct tw_ctl_cli_event *even
 {
 	struct tw_io_cli *c = arg;
 
-	bool was_calling = c->is_calling;
-
 	(void)cli;
-	if (c->is_closed)
-		return;
-	/* a derived key may be handed in from outside run(): the machine must survive the call */
-	c->is_calling = true;
-	c->ops->event(c->arg, event);
-	c->is_calling = was_calling;
+	if (!c->is_closed)
+		c->ops->event(c->arg, event);
 }
 
 static void
@@ -175,28 +168,34 @@ destroy(struct tw_io_cli *c)
 	free(c);
 }
 
-/* Something is still to be written, Stop-Sessions most likely; the machine bounds how long. */
-static bool
-lingers(struct tw_io_cli *c)
-{
-	size_t len = 0;
-
-	if (!c->is_connected || c->pipe.w.fd < 0 || tw_ctl_cli_is_done(machine_of(c)))
-		return false;
-	tw_ctl_cli_output(machine_of(c), &len);
-	return len > 0;
-}
-
+/*
+ * The owner is told nothing any more. What the machine still has to say (Stop-Sessions) is sent
+ * first: the object lives on by itself until that is done or the machine's deadline for writing
+ * is over.
+ */
 void
 tw_io_cli_close(struct tw_io_cli *c)
 {
 	if (c == NULL)
 		return;
 	c->is_closed = true;
-	if (!c->is_calling && !lingers(c))
-		destroy(c);
-	else if (!c->kick.is_armed)
+	if (c->is_connected && c->pipe.w.fd >= 0)
+		tw_ctl_cli_close(machine_of(c), tw_ctl_io_time(c->app));
+	if (!c->kick.is_armed)
 		tw_loop_timer_set(&c->app->loop, &c->kick, tw_loop_clock(), on_kick, c);
+}
+
+void
+tw_io_cli_abort(struct tw_io_cli *c)
+{
+	if (c == NULL)
+		return;
+	c->is_closed = true;
+	if (c->is_connected && c->pipe.w.fd >= 0) {
+		tw_ctl_cli_close(machine_of(c), tw_ctl_io_time(c->app));
+		tw_io_pipe_run(&c->pipe, 0);
+	}
+	destroy(c);
 }
 
 static void
@@ -205,9 +204,7 @@ on_deadline(void *arg, int64_t now_ns)
 	struct tw_io_cli *c = arg;
 
 	(void)now_ns;
-	c->is_calling = true;
 	tw_ctl_cli_timer(machine_of(c), tw_ctl_io_time(c->app));
-	c->is_calling = false;
 	run(c, 0);
 }
 
@@ -231,13 +228,9 @@ run(struct tw_io_cli *c, uint32_t events)
 {
 	int64_t due;
 
-	if (c->pipe.w.fd >= 0 && (!c->is_closed || lingers(c))) {
-		c->is_calling = true;
-		if (tw_io_pipe_run(&c->pipe, events))
-			socket_close(c);
-		c->is_calling = false;
-	}
-	if (c->is_closed && !lingers(c)) {
+	if (c->is_connected && c->pipe.w.fd >= 0 && tw_io_pipe_run(&c->pipe, events))
+		socket_close(c);
+	if (c->is_closed && (!c->is_connected || c->pipe.w.fd < 0)) {
 		destroy(c);
 		return;
 	}
@@ -271,11 +264,8 @@ connect_failed(struct tw_io_cli *c, int res)
 		res == -ETIMEDOUT ? "no answer in time" : strerror(-res));
 	tw_loop_timer_del(&c->app->loop, &c->deadline);
 	socket_close(c);
-	c->is_calling = true;
-	c->ops->failed(c->arg, res, why, hint);
-	c->is_calling = false;
-	if (c->is_closed)
-		destroy(c);
+	if (!c->is_closed)
+		c->ops->failed(c->arg, res, why, hint);
 }
 
 static void
@@ -314,9 +304,8 @@ on_connected(void *arg, uint32_t events)
 	}
 	c->is_connected = true;
 	c->pipe.w.fn = on_ready;
-	c->is_calling = true;
-	c->ops->connected(c->arg, &local);
-	c->is_calling = false;
+	if (!c->is_closed)
+		c->ops->connected(c->arg, &local);
 	run(c, 0);
 }
 

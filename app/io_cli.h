@@ -47,10 +47,13 @@ struct tw_io_cli *tw_io_cli_open(struct tw_app *app, const struct tw_io_cli_cfg 
 	const struct tw_io_cli_ops *ops, void *arg, char *why, size_t why_size);
 
 /**
- * Drop the connection, in any state; no call follows. What the machine still has to say (a
- * Stop-Sessions) is written first, as far as the peer takes it in time. NULL is fine.
+ * Let go of the connection, in any state, also from within a callback; no call follows. Sessions
+ * still running are stopped, what is queued is sent, then it is gone by itself. NULL is fine.
  */
 void tw_io_cli_close(struct tw_io_cli *c);
+
+/** The same at once: what the socket does not take now is not sent. Not from within a callback. */
+void tw_io_cli_abort(struct tw_io_cli *c);
 
 /** The machine, for tw_ctl_cli_request() and its like; call tw_io_cli_kick() after them. */
 struct tw_ctl_cli *tw_io_cli_machine(struct tw_io_cli *c);

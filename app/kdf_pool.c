@@ -62,8 +62,8 @@ thread_main(void *arg)
 	uint64_t one = 1;
 	void *job;
 
+	tw_crypto_hide_stack(); /* with the right to lock it */
 	tw_privs_drop_thread();
-	tw_crypto_hide_stack();
 	pthread_mutex_lock(&p->lock);
 	for (;;) {
 		while (p->waiting.len == 0 && !p->is_ending)

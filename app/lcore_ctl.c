@@ -6,7 +6,9 @@
  */
 #include "lcore_ctl.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <stdio.h>
 #include <string.h>
@@ -403,6 +405,23 @@ modules_stop(struct tw_app *app, unsigned cnt)
 			modules[cnt].stop(app);
 }
 
+/* What devices left in our folder as root (sockets of memif) is the service user's from now on. */
+static void
+dir_hand_over(const struct tw_app *app)
+{
+	const struct dirent *de;
+	DIR *dir = opendir(app->dir);
+
+	if (dir == NULL)
+		return;
+	while ((de = readdir(dir)) != NULL)
+		if (de->d_name[0] != '.' && fchownat(dirfd(dir), de->d_name, app->privs.uid,
+						    (gid_t)-1, AT_SYMLINK_NOFOLLOW) != 0)
+			tw_log(TW_LOG_APP, TW_LOG_WARNING, "cannot give %s/%s to user %s: %s",
+				app->dir, de->d_name, app->privs.user, strerror(errno));
+	closedir(dir);
+}
+
 /* The configuration file is loaded: what waited for it, and privileges go. */
 static int
 go_live(struct tw_app *app, char *err, size_t size)
@@ -410,6 +429,8 @@ go_live(struct tw_app *app, char *err, size_t size)
 	int ret;
 
 	ret = tw_ctl_io_listen_default(app->ctl_io, err, size);
+	if (ret == 0 && app->privs.is_dropping)
+		dir_hand_over(app);
 	if (ret == 0)
 		ret = tw_privs_drop(&app->privs, err, size);
 	if (ret == 0 && app->privs.is_dropping)

@@ -16,7 +16,6 @@
 #include "app.h"
 #include "log.h"
 #include "privs.h"
-#include "tw_crypto.h"
 #include "tw_dp.h"
 
 #define HOUSEKEEP_TURNS 256U
@@ -49,8 +48,6 @@ thread_prepare(void)
 
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, NULL);
-	tw_privs_drop_thread();
-	tw_crypto_hide_stack();
 	tw_log_forbid();
 	prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
 }
@@ -92,6 +89,7 @@ tw_lcore_data_main(void *arg)
 	ret = tw_dp_enter(lc);
 	if (ret != 0)
 		return ret;
+	tw_privs_drop_thread(); /* locking the stack needed CAP_IPC_LOCK */
 	while (!tw_dp_is_stopping(lc)) {
 		if (tw_dp_turn(lc) > 0) {
 			idle_turns = 0;

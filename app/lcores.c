@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include <rte_launch.h>
 #include <rte_lcore.h>
@@ -17,6 +18,8 @@
 #include "lcore_ctl.h"
 #include "lcore_data.h"
 #include "tw_dp.h"
+
+#define CHECK_NS 1000000L
 
 int
 tw_lcores_assign(struct tw_app *app, char *err, size_t err_size)
@@ -63,6 +66,32 @@ tw_lcores_launch(struct tw_app *app, char *err, size_t err_size)
 fail:
 	snprintf(err, err_size, "an lcore does not start: %s", strerror(-ret));
 	return ret;
+}
+
+int
+tw_lcores_check(struct tw_app *app, char *err, size_t err_size)
+{
+	const struct timespec pause = {.tv_nsec = CHECK_NS};
+	struct tw_dp_stats st;
+	unsigned i;
+
+	for (i = 0; i < app->data_lcore_cnt; i++) {
+		for (;;) {
+			tw_dp_stats_get(app->dp, i, &st);
+			if (st.is_running)
+				break;
+			if (rte_eal_get_lcore_state(app->data_lcores[i]) != RUNNING) {
+				snprintf(err, err_size,
+					"data lcore %u (lcore %u) does not run: its stack cannot "
+					"be locked; "
+					"raise the limit of locked memory (LimitMEMLOCK)",
+					i, app->data_lcores[i]);
+				return -EIO;
+			}
+			nanosleep(&pause, NULL);
+		}
+	}
+	return 0;
 }
 
 void

@@ -19,6 +19,9 @@ int tw_lcores_assign(struct tw_app *app, char *err, size_t err_size);
 /** Start the data lcores, then control. */
 int tw_lcores_launch(struct tw_app *app, char *err, size_t err_size);
 
+/** Wait until every data lcore runs its loop. @return 0, or -errno with @p err: one left it */
+int tw_lcores_check(struct tw_app *app, char *err, size_t err_size);
+
 /** Stop control, then the data lcores, and join all. Fine if they never started. */
 void tw_lcores_stop(struct tw_app *app);
 

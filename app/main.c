@@ -142,6 +142,8 @@ serve(struct tw_app *app, const sigset_t *signals)
 
 	if (tw_lcore_ctl_wait(app, TW_APP_STARTING) != TW_APP_LOADING)
 		return fail(app->failure);
+	if (tw_lcores_check(app, err, sizeof(err)) != 0)
+		return fail(err);
 	if (app->options.config != NULL &&
 		tw_shell_load(app->shell, app->options.config, err, sizeof(err)) != 0)
 		return fail(err);

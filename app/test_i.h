@@ -90,7 +90,8 @@ struct tw_tests {
 	struct tw_idtab tests;
 	struct tw_idtab senders; /* struct tw_test_sess of sessions known to the data plane */
 	uint32_t running;
-	uint32_t kept; /* sessions of ended tests */
+	uint32_t kept;  /* sessions of ended tests */
+	bool is_ending; /* the loop turns no more */
 };
 
 /* ---- test_sess.c ---- */

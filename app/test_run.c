@@ -308,7 +308,10 @@ on_started(struct tw_test *t)
 static void
 connection_drop(struct tw_test *t)
 {
-	tw_io_cli_close(t->cli);
+	if (t->owner->is_ending)
+		tw_io_cli_abort(t->cli);
+	else
+		tw_io_cli_close(t->cli);
 	t->cli = NULL;
 }
 
@@ -323,12 +326,9 @@ test_settle(struct tw_test *t)
 		t->is_raw_ending = true;
 		tw_raw_file_end(t->raw);
 	}
-	if (t->cli != NULL) {
+	if (t->cli != NULL)
 		tw_ctl_cli_stop(tw_io_cli_machine(t->cli), 0, tw_ctl_io_time(t->app));
-		/* CLOSED comes at once; the connection writes the rest by itself */
-		tw_ctl_cli_close(tw_io_cli_machine(t->cli), tw_ctl_io_time(t->app));
-		return;
-	}
+	connection_drop(t); /* after Stop-Sessions is sent: the server does not answer it */
 	if (t->raw == NULL)
 		test_end(t, TW_TEST_DONE);
 }
@@ -341,11 +341,6 @@ on_closed(struct tw_test *t, const struct tw_ctl_cli_event *ev)
 	if (t->state < TW_TEST_STARTING) {
 		error_reason(t, &ev->reason);
 		test_end(t, TW_TEST_FAILED);
-		return;
-	}
-	if (t->state == TW_TEST_STOPPING) {
-		if (t->raw == NULL)
-			test_end(t, TW_TEST_DONE);
 		return;
 	}
 	/* stop the senders, keep what they measured, and say so */
@@ -738,8 +733,7 @@ raw_finish(struct tw_test *t)
 		return;
 	t->raw_lost += lost;
 	t->raw = NULL;
-	if (t->cli == NULL)
-		test_end(t, TW_TEST_DONE);
+	test_end(t, TW_TEST_DONE);
 }
 
 static void
@@ -845,6 +839,7 @@ tw_tests_free(struct tw_tests *ts)
 
 	if (ts == NULL)
 		return;
+	ts->is_ending = true;
 	for (t = tw_idtab_next(&ts->tests, &id); t != NULL;
 		id++, t = tw_idtab_next(&ts->tests, &id))
 		test_free(t);
