@@ -6,7 +6,7 @@
  * hold a passphrase.
  *
  * Who runs what: tw_shell_attach() and what it installs run on the control lcore, everything else
- * on the main lcore, which waits for each answer. They meet in one mailbox (shell_exec.c).
+ * on the main lcore, which waits for each answer (ask.h).
  */
 #ifndef TW_SHELL_H
 #define TW_SHELL_H

@@ -1,29 +1,19 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) 2026 The twampline authors */
 /*
- * One line of the shell: cut into words and checked on the main lcore, run on the control lcore,
- * whose answer the main lcore waits for.
- *
- * The mailbox holds one request. main fills it, sets box to ASKED (release) and rings ask_fd;
- * control runs the operation, fills in the answer, sets box to DONE (release) and rings done_fd.
- * Ctrl-C sets is_interrupted and rings ask_fd again: control abandons what runs and answers.
+ * One line of the shell: cut into words and checked on the main lcore, run on the control lcore
+ * (ask.h), whose answer the main lcore waits for.
  */
 #include <errno.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 #include "config_file.h"
 #include "help.h"
 #include "shell_i.h"
 #include "tw_base.h"
 #include "tw_crypto.h"
-
-/* How often a wait looks whether the appliance still lives. */
-#define WAIT_MS 100
 
 const struct shell_builtin shell_builtins[] = {
 	{"help", "what can be said: help [NOUN] | [VERB NOUN]"},
@@ -40,37 +30,9 @@ say(char **text, int res, const char *what)
 	return res;
 }
 
+/* Context: control lcore. */
 static void
-ring(int fd)
-{
-	uint64_t one = 1;
-
-	while (write(fd, &one, sizeof(one)) < 0 && errno == EINTR)
-		;
-}
-
-static void
-unring(int fd)
-{
-	uint64_t n;
-
-	while (read(fd, &n, sizeof(n)) < 0 && errno == EINTR)
-		;
-}
-
-/* ---- control lcore ---- */
-
-static void
-done(struct tw_shell *sh, int res)
-{
-	sh->res = res;
-	sh->call = NULL;
-	atomic_store_explicit(&sh->box, SHELL_BOX_DONE, memory_order_release);
-	ring(sh->done_fd);
-}
-
-static void
-on_done(void *arg, struct tw_out *out, int res)
+on_answer(void *arg, struct tw_out *out, int res)
 {
 	struct tw_shell *sh = arg;
 	size_t len = 0;
@@ -78,95 +40,53 @@ on_done(void *arg, struct tw_out *out, int res)
 
 	if (out != NULL)
 		text = res == 0 ? tw_out_text(out, &len) : tw_out_error_text(out, &len);
+	else if (res == -ECANCELED)
+		text = "interrupted";
+	else if (res == -ESHUTDOWN)
+		text = "the appliance has stopped";
 	sh->answer = text ? strdup(text) : NULL;
-	if (sh->answer == NULL && res == 0)
-		res = -ENOMEM;
-	done(sh, res);
-}
-
-static void
-on_ask(void *arg, uint32_t events)
-{
-	static const struct tw_op_caller caller = {.privilege = TW_OP_ADMIN};
-	struct tw_shell *sh = arg;
-
-	(void)events;
-	unring(sh->ask_fd);
-	if (atomic_load_explicit(&sh->box, memory_order_acquire) != SHELL_BOX_ASKED)
-		return;
-	if (sh->call == NULL)
-		sh->call = tw_op_start(sh->app, sh->op, &sh->args, &caller, on_done, sh);
-	if (sh->call == NULL || !atomic_load_explicit(&sh->is_interrupted, memory_order_acquire))
-		return;
-	tw_op_abandon(sh->call);
-	sh->answer = strdup("interrupted");
-	done(sh, -ECANCELED);
 }
 
 int
 tw_shell_attach(struct tw_shell *sh)
 {
-	int res = tw_loop_fd_add(&sh->app->loop, &sh->watch, sh->ask_fd, EPOLLIN, on_ask, sh);
-
-	sh->is_attached = res == 0;
-	return res;
+	return tw_ask_attach(&sh->ask);
 }
 
 void
 tw_shell_detach(struct tw_shell *sh)
 {
-	if (sh == NULL || !sh->is_attached)
-		return;
-	sh->is_attached = false;
-	tw_loop_fd_del(&sh->app->loop, &sh->watch);
-	if (atomic_load_explicit(&sh->box, memory_order_acquire) != SHELL_BOX_ASKED)
-		return;
-	if (sh->call != NULL)
-		tw_op_abandon(sh->call);
-	sh->answer = strdup("the appliance has stopped");
-	done(sh, -ESHUTDOWN);
+	if (sh != NULL)
+		tw_ask_detach(&sh->ask);
 }
 
-/* ---- main lcore ---- */
+static void
+on_idle(void *arg)
+{
+	struct tw_shell *sh = arg;
+
+	sh->on_idle(sh);
+}
 
 void
 shell_interrupt(struct tw_shell *sh)
 {
-	atomic_store_explicit(&sh->is_interrupted, true, memory_order_release);
-	ring(sh->ask_fd);
-}
-
-/* Control has ended without an answer (it detaches before that). */
-static bool
-is_dead(struct tw_shell *sh)
-{
-	int state = atomic_load_explicit(&sh->app->state, memory_order_acquire);
-
-	return state == TW_APP_STOPPED || state == TW_APP_FAILED;
+	tw_ask_interrupt(&sh->ask);
 }
 
 static int
 run_on_control(struct tw_shell *sh, const struct tw_op *op, char **text)
 {
-	struct pollfd p = {.fd = sh->done_fd, .events = POLLIN};
+	int res;
 
-	sh->op = op;
 	sh->answer = NULL;
-	atomic_store_explicit(&sh->is_interrupted, false, memory_order_relaxed);
-	atomic_store_explicit(&sh->box, SHELL_BOX_ASKED, memory_order_release);
-	ring(sh->ask_fd);
-	while (atomic_load_explicit(&sh->box, memory_order_acquire) != SHELL_BOX_DONE) {
-		if (is_dead(sh))
-			return say(text, -ESHUTDOWN, "the appliance has stopped");
-		if (sh->on_idle != NULL)
-			sh->on_idle(sh);
-		poll(&p, 1, sh->on_idle ? WAIT_MS / 10 : WAIT_MS);
-	}
-	unring(sh->done_fd);
+	res = tw_ask_run(&sh->ask, op, sh->on_idle ? on_idle : NULL, sh);
 	*text = sh->answer;
 	sh->answer = NULL;
-	atomic_store_explicit(&sh->box, SHELL_BOX_IDLE, memory_order_relaxed);
-	return sh->res;
+	if (*text == NULL)
+		return say(text, res ? res : -ENOMEM,
+			res == -ESHUTDOWN ? "the appliance has stopped" : "out of memory");
+	return res;
 }
 
 /* A word of the line is the key of a secret: of a mistyped command too. */
@@ -359,14 +279,9 @@ tw_shell_new(struct tw_app *app)
 	if (sh == NULL)
 		return NULL;
 	sh->app = app;
-	atomic_init(&sh->box, SHELL_BOX_IDLE);
-	atomic_init(&sh->is_interrupted, false);
-	sh->watch.fd = -1;
-	sh->ask_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	sh->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (sh->ask_fd >= 0 && sh->done_fd >= 0)
+	if (tw_ask_init(&sh->ask, app, TW_OP_ADMIN, &sh->args, on_answer, sh) == 0)
 		return sh;
-	tw_shell_free(sh);
+	tw_crypto_unmap(sh, sizeof(*sh));
 	return NULL;
 }
 
@@ -375,9 +290,6 @@ tw_shell_free(struct tw_shell *sh)
 {
 	if (sh == NULL)
 		return;
-	if (sh->ask_fd >= 0)
-		close(sh->ask_fd);
-	if (sh->done_fd >= 0)
-		close(sh->done_fd);
+	tw_ask_fini(&sh->ask);
 	tw_crypto_unmap(sh, sizeof(*sh));
 }

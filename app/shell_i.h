@@ -8,22 +8,15 @@
 #define SHELL_I_H
 
 #include <cmdline_parse.h>
-#include <stdatomic.h>
 
 #include "app.h"
+#include "ask.h"
 #include "ops.h"
 #include "shell.h"
 
 /* `load` within `load` within ... */
 #define SHELL_LOAD_DEPTH 8
 #define SHELL_CANDIDATES 128
-
-/* State of the mailbox; who may write next stands behind each. */
-enum shell_box {
-	SHELL_BOX_IDLE = 1, /* main */
-	SHELL_BOX_ASKED,    /* control */
-	SHELL_BOX_DONE,     /* main */
-};
 
 /* What the words before the cursor ask for next. */
 struct shell_cursor {
@@ -53,17 +46,8 @@ struct tw_shell {
 	bool is_silent;                       /* answers are not printed */
 	void (*on_idle)(struct tw_shell *sh); /* called while an answer is awaited, or NULL */
 
-	/* the mailbox: fields below are the control lcore's while it is ASKED */
-	_Atomic int box;
-	_Atomic bool is_interrupted; /* w: main  r: control */
-	const struct tw_op *op;
-	char *answer; /* malloc'ed text, or NULL */
-	int res;
-	int ask_fd;              /* eventfd: main -> control */
-	int done_fd;             /* eventfd: control -> main */
-	struct tw_loop_fd watch; /* control */
-	struct tw_op_call *call; /* control: deferred */
-	bool is_attached;        /* control */
+	struct tw_ask ask;
+	char *answer; /* malloc'ed text; control's while a request waits */
 
 	/* librte_cmdline */
 	const char *line; /* of the command being matched */
