@@ -42,6 +42,7 @@ struct tw_ports;      /* ports.h */
 struct tw_rpc_io;     /* io_rpc.h */
 struct tw_sessions;   /* sessions.h */
 struct tw_shell;      /* shell.h */
+struct tw_telemetry;  /* telemetry.h */
 struct tw_tests;      /* test_run.h */
 struct tw_dp;         /* lib/dp */
 
@@ -91,6 +92,7 @@ struct tw_app {
 	struct tw_rpc_io *rpc;
 
 	struct tw_shell *shell; /* main lcore */
+	struct tw_telemetry *telemetry;
 };
 
 /** The appliance wants to end (operation system.stop, signal). Context: any thread. */

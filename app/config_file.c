@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -15,6 +16,7 @@
 #include "tw_crypto.h"
 
 #define BUF_SIZE 32768
+#define GO_ON_MS 100
 
 struct reader {
 	const char *path;
@@ -25,6 +27,7 @@ struct reader {
 	unsigned line_no;
 	char *why;
 	size_t why_size;
+	tw_config_go_on_fn go_on; /* or NULL */
 };
 
 /* Hand out one line. @return 0 or -ECANCELED, -EMSGSIZE */
@@ -66,12 +69,25 @@ take_lines(struct reader *r, bool is_end)
 	return res;
 }
 
+/* Wait for input. @return false if told to stop */
+static bool
+wait_for_input(struct reader *r, int fd)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+
+	while (r->go_on != NULL && r->go_on(r->arg)) {
+		if (poll(&p, 1, GO_ON_MS) > 0)
+			return true;
+	}
+	return r->go_on == NULL;
+}
+
 static int
 read_all(struct reader *r, int fd)
 {
 	int res = 0;
 
-	while (res == 0) {
+	while (res == 0 && wait_for_input(r, fd)) {
 		ssize_t n = read(fd, r->buf + r->len, BUF_SIZE - r->len);
 
 		if (n < 0 && errno == EINTR)
@@ -91,10 +107,15 @@ read_all(struct reader *r, int fd)
 }
 
 int
-tw_config_fd_read(
-	int fd, const char *name, tw_config_line_fn fn, void *arg, char *why, size_t why_size)
+tw_config_fd_read(int fd, const char *name, tw_config_line_fn fn, tw_config_go_on_fn go_on,
+	void *arg, char *why, size_t why_size)
 {
-	struct reader r = {.path = name, .fn = fn, .arg = arg, .why = why, .why_size = why_size};
+	struct reader r = {.path = name,
+		.fn = fn,
+		.go_on = go_on,
+		.arg = arg,
+		.why = why,
+		.why_size = why_size};
 	int res;
 
 	r.buf = tw_crypto_map(BUF_SIZE);
@@ -123,7 +144,7 @@ tw_config_file_read(const char *path, tw_config_line_fn fn, void *arg, char *why
 			path, strerror(-res));
 		return res;
 	}
-	res = tw_config_fd_read(fd, path, fn, arg, why, why_size);
+	res = tw_config_fd_read(fd, path, fn, NULL, arg, why, why_size);
 	close(fd);
 	return res;
 }

@@ -31,9 +31,15 @@ typedef bool (*tw_config_line_fn)(void *arg, const char *line, size_t len, unsig
 int tw_config_file_read(
 	const char *path, tw_config_line_fn fn, void *arg, char *why, size_t why_size);
 
-/** As tw_config_file_read(), from an open descriptor that messages call @p name. */
-int tw_config_fd_read(
-	int fd, const char *name, tw_config_line_fn fn, void *arg, char *why, size_t why_size);
+/** Asked while input is awaited; false stops. */
+typedef bool (*tw_config_go_on_fn)(void *arg);
+
+/**
+ * As tw_config_file_read(), from an open descriptor that messages call @p name.
+ * @param go_on  for a pipe that may stay silent; NULL: just read
+ */
+int tw_config_fd_read(int fd, const char *name, tw_config_line_fn fn, tw_config_go_on_fn go_on,
+	void *arg, char *why, size_t why_size);
 
 /**
  * Before the start: apply the `set config` lines of START settings; all other lines are left for

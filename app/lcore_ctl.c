@@ -29,6 +29,7 @@
 #include "ports.h"
 #include "sessions.h"
 #include "shell.h"
+#include "telemetry.h"
 #include "test_run.h"
 #include "tw_control.h"
 #include "tw_crypto.h"
@@ -370,14 +371,17 @@ shell_start(struct tw_app *app, char *err, size_t size)
 {
 	int ret = tw_shell_attach(app->shell);
 
+	if (ret == 0)
+		ret = tw_telemetry_attach(app->telemetry);
 	if (ret != 0)
-		snprintf(err, size, "shell: %s", strerror(-ret));
+		snprintf(err, size, "shell and telemetry: %s", strerror(-ret));
 	return ret;
 }
 
 static void
 shell_stop(struct tw_app *app)
 {
+	tw_telemetry_detach(app->telemetry);
 	tw_shell_detach(app->shell);
 }
 

@@ -25,6 +25,7 @@
 #include "lcore_data.h"
 #include "lcores.h"
 #include "shell.h"
+#include "telemetry.h"
 #include "tw_crypto.h"
 #include "tw_dp.h"
 #include "version.h"
@@ -113,8 +114,9 @@ data_plane_start(struct tw_app *app, char *err, size_t size)
 		return ret;
 	}
 	app->shell = tw_shell_new(app);
-	if (app->shell == NULL) {
-		snprintf(err, size, "no secret memory for the shell");
+	app->telemetry = tw_telemetry_new(app);
+	if (app->shell == NULL || app->telemetry == NULL) {
+		snprintf(err, size, "no secret memory for the shell (ulimit -l)");
 		return -ENOMEM;
 	}
 	if (tw_crypto_random(cfg.seed, sizeof(cfg.seed)) != 0) {
@@ -190,6 +192,7 @@ main(int argc, char **argv)
 	tw_lcores_stop(&app);
 	tw_dp_free(app.dp);
 	tw_clock_feed_free(app.clock_feed);
+	tw_telemetry_free(app.telemetry);
 	tw_shell_free(app.shell);
 	tw_config_free(app.config);
 	rte_eal_cleanup();

@@ -162,11 +162,18 @@ pipe_line(void *arg, const char *line, size_t len, unsigned line_no)
 	return is_running(sh);
 }
 
+static bool
+pipe_goes_on(void *arg)
+{
+	return is_running(arg);
+}
+
 static int
 run_pipe(struct tw_shell *sh)
 {
 	char why[256] = "";
-	int res = tw_config_fd_read(STDIN_FILENO, "stdin", pipe_line, sh, why, sizeof(why));
+	int res = tw_config_fd_read(
+		STDIN_FILENO, "stdin", pipe_line, pipe_goes_on, sh, why, sizeof(why));
 
 	if (res != 0 && res != -ECANCELED) {
 		fprintf(stderr, "%s\n", why);
