@@ -12,12 +12,6 @@
  */
 #include "report_i.h"
 
-static bool
-is_unanswered(const struct slot *slot)
-{
-	return (slot->flags & (SLOT_SENT | SLOT_ANSWERED)) == SLOT_SENT;
-}
-
 /* H_t: unanswered packets sent after the moment the last reply seen leaves open. */
 static uint64_t
 count_tail(const struct tw_metrics *m)
@@ -30,7 +24,7 @@ count_tail(const struct tw_metrics *m)
 
 		if (t1_time(slot->t1_ntp, m->epoch_since).ns <= begin.ns)
 			return n;
-		n += is_unanswered(slot);
+		n += !(slot->flags & SLOT_ANSWERED);
 	}
 	if (m->out_tail != 0 && m->out_tail_t1.ns > begin.ns)
 		n += m->out_tail;

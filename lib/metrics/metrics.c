@@ -186,23 +186,41 @@ leave_window(struct tw_metrics *m, uint64_t seq)
 	}
 }
 
-void
-tw_metrics_sent(struct tw_metrics *m, uint32_t seq, uint64_t t1_ntp, const struct tw_stamp *t1)
+/* The slot of the next number. */
+static struct slot *
+next_slot(struct tw_metrics *m, uint32_t seq)
 {
-	struct slot *slot;
-
 	TW_ASSERT(seq == (uint32_t)m->next_seq);
 	(void)seq;
 	if (m->next_seq - m->cfg.first_seq >= m->window)
 		leave_window(m, m->next_seq - m->window);
+	return slot_of(m, m->next_seq++);
+}
+
+void
+tw_metrics_sent(struct tw_metrics *m, uint32_t seq, uint64_t t1_ntp, const struct tw_stamp *t1)
+{
+	struct slot *slot = next_slot(m, seq);
+
 	tw_metrics_note_epoch(m, t1);
 	m->t1_sources |= 1U << t1->source;
-	slot = slot_of(m, m->next_seq++);
 	*slot = (struct slot){.t1_ntp = t1_ntp,
 		.t1_error = error_pack(t1->stamp_error_ns),
 		.epoch = (uint8_t)t1->epoch,
-		.flags = SLOT_SENT | (t1->is_synced ? SLOT_SYNCED : 0)};
+		.flags = t1->is_synced ? SLOT_SYNCED : 0};
 	tw_ctr_inc(&m->ctr.sent);
+}
+
+void
+tw_metrics_skipped(struct tw_metrics *m, uint32_t seq, const struct tw_stamp *at)
+{
+	struct slot *slot = next_slot(m, seq);
+
+	tw_metrics_note_epoch(m, at);
+	*slot = (struct slot){.t1_ntp = tw_clock_ns_to_ntp(at->time),
+		.epoch = (uint8_t)at->epoch,
+		.flags = SLOT_SKIPPED | SLOT_ANSWERED};
+	tw_ctr_inc(&m->ctr.skipped);
 }
 
 void

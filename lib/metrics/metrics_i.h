@@ -30,7 +30,7 @@
 #define RESIDENCE_SLACK_NS 1000
 
 /* Flags of a packet's slot. */
-#define SLOT_SENT     0x01U /* the slot is in use */
+#define SLOT_SKIPPED  0x01U /* no packet went out with this number; ANSWERED is set, too */
 #define SLOT_ANSWERED 0x02U /* by a valid reply */
 #define SLOT_LATE     0x04U /* the first one came after Tmax */
 #define SLOT_CLOSED   0x08U /* its time has passed, or the session ended */

@@ -58,7 +58,7 @@ find_packet(struct tw_metrics *m, const struct tw_metrics_reply *reply, uint64_t
 		tw_ctr_inc(&m->ctr.invalid_window);
 		return NULL;
 	}
-	if (slot_of(m, *seq)->t1_ntp != reply->t1_ntp) {
+	if (slot_of(m, *seq)->t1_ntp != reply->t1_ntp || slot_of(m, *seq)->flags & SLOT_SKIPPED) {
 		*cls = TW_METRICS_C_FORGED;
 		tw_ctr_inc(&m->ctr.invalid_t1);
 		return NULL;

@@ -157,13 +157,20 @@ const struct tw_metrics_ctr *tw_metrics_ctr(const struct tw_metrics *m);
 
 /**
  * A packet was handed to the device. Call in order of sequence number, without gaps, and before
- * any reply is fed; a packet the device refused is not reported.
+ * any reply is fed; a packet the device refused is not
+ * reported: its number goes to the next one (or else see tw_metrics_skipped()).
  * @param seq     low 32 bits of the number, as on the wire
  * @param t1_ntp  Timestamp as written into the packet
  * @param t1      its stamp (time is that of @p t1_ntp)
  */
 void tw_metrics_sent(
 	struct tw_metrics *m, uint32_t seq, uint64_t t1_ntp, const struct tw_stamp *t1);
+
+/**
+ * The device refused a packet whose number cannot be given to another one, since a later packet
+ * has left already: a local drop, not a loss on the path. Called in its turn instead of _sent.
+ */
+void tw_metrics_skipped(struct tw_metrics *m, uint32_t seq, const struct tw_stamp *at);
 
 /**
  * A verified reply arrived.

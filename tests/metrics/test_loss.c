@@ -390,3 +390,29 @@ Test(loss, a_jump_of_numbers_beyond_the_window)
 	cr_assert_eq(s.report.ctr.received, 10100);
 	cr_assert_eq(s.report.ctr.r_unplaced, 0);
 }
+
+Test(loss, a_number_skipped_is_no_loss)
+{
+	session_start(&s, NULL);
+	for (unsigned i = 0, r = 0; i < 600; i++) {
+		struct tw_stamp at = session_stamp(&s, i * 10 * MS, TW_STAMP_TSC_TX);
+
+		if (i % 10 == 4) {
+			tw_metrics_skipped(s.m, i, &at);
+			s.t1_ntp[i] = tw_clock_ns_to_ntp(at.time);
+			s.seq++;
+			cr_assert_eq(session_answer(&s, i, r, i * 10 * MS, MS, 0, MS),
+				TW_METRICS_C_FORGED);
+			continue;
+		}
+		session_send(&s, i * 10 * MS);
+		session_expire(&s, i * 10 * MS);
+		if (i % 10 != 6)
+			answer(i, r++);
+	}
+	expect_loss(session_end(&s), 60, 0, 0);
+	cr_assert_eq(s.report.ctr.sent, 540);
+	cr_assert_eq(s.report.ctr.skipped, 60);
+	cr_assert_eq(s.report.round_trip.population, 540);
+	cr_assert_eq(s.report.ctr.reordered_round_trip, 0);
+}
