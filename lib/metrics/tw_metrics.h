@@ -145,7 +145,9 @@ struct tw_metrics; /* private */
 size_t tw_metrics_size(const struct tw_metrics_cfg *cfg);
 
 /**
- * Start a session's metrics. @p mem is TW_METRICS_ALIGN aligned, of at least tw_metrics_size().
+ * Start a session's metrics. @p mem is TW_METRICS_ALIGN aligned, of at least tw_metrics_size(), its
+ * content does not matter. All of it is written here, so that no packet has to wait for a page:
+ * some 50 ms at 1,000,000 packets/s.
  * @param start  begin of the first interval
  * @return @p mem as metrics, or NULL if it does not fit
  */
