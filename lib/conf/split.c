@@ -108,8 +108,11 @@ put_word(struct split *s)
 		if (!put(s, c))
 			return false;
 	}
+	/* put() keeps one octet free, but an empty word ("") has put nothing */
+	if (s->used == sizeof(w->buf))
+		return bad_line(s, "the line is too long");
 	w->w[w->cnt].len = (size_t)(w->buf + s->used - w->w[w->cnt].p);
-	w->buf[s->used++] = '\0'; /* put() keeps one octet free */
+	w->buf[s->used++] = '\0';
 	w->cnt++;
 	return true;
 }

@@ -251,6 +251,14 @@ tw_ctl_conn_eof(struct tw_ctl_conn *conn, struct tw_ctl_time now)
 	ctl_conn_run(conn, now);
 }
 
+void
+tw_ctl_conn_lost(struct tw_ctl_conn *conn, struct tw_ctl_time now)
+{
+	ctl_conn_close(conn, TW_CTL_WHY_PEER_CLOSED, now);
+	conn->state = TW_CTL_CONN_DONE;
+	ctl_conn_arm(conn);
+}
+
 const uint8_t *
 tw_ctl_conn_output(const struct tw_ctl_conn *conn, size_t *len)
 {

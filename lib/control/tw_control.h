@@ -10,7 +10,8 @@
  *
  *   readable:  n = tw_ctl_XXX_want(x)      octets the machine takes now; 0: do not read now
  *              recv up to n; tw_ctl_XXX_input(x, now, octets, len)   takes all of them
- *              end of file or error: tw_ctl_XXX_eof(x, now)
+ *              end of file: tw_ctl_XXX_eof(x, now)
+ *   broken:    tw_ctl_conn_lost(x, now), tw_ctl_cli_eof(x, now)
  *   after each call: p = tw_ctl_XXX_output(x, &len); send; tw_ctl_XXX_sent(x, now, sent)
  *              tw_ctl_XXX_is_done(x): everything is said, close the descriptor and fini
  *   timers:    call ..._timer() when the time reaches ..._deadline()

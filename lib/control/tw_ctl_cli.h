@@ -71,7 +71,9 @@ struct tw_ctl_cli_event {
 	void *user;    /* as given with the request */
 	uint16_t port; /* receiver port granted: the one asked or an alternate */
 	uint8_t sid[TW_CTL_SID_LEN];
-	const struct tw_crypto_keys *keys; /* borrowed; NULL if test packets are open */
+	/* test keys of this session, derived already (PROTOCOL.md 3.5), lent for this call; NULL if
+	 * test packets are open */
+	const struct tw_crypto_keys *keys;
 	/* SESSION, CLOSED */
 	struct tw_ctl_reason reason;
 	/* CLOSED: tests were running, their results are to be flagged "control lost" */

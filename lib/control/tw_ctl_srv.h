@@ -107,8 +107,10 @@ struct tw_ctl_sess_param {
 	uint64_t start_ntp; /* Start Time, informative */
 	int64_t timeout_ns; /* grace after Stop */
 	int64_t refwait_ns;
-	uint32_t rate_pps;                 /* cap of replies for this session, 0: none */
-	const struct tw_crypto_keys *keys; /* borrowed; NULL if test packets are open */
+	uint32_t rate_pps; /* cap of replies for this session, 0: none */
+	/* test keys of this session, derived already (PROTOCOL.md 3.5), lent for this call; NULL if
+	 * test packets are open */
+	const struct tw_crypto_keys *keys;
 };
 
 /* Answer of `reserve`. */
@@ -246,7 +248,10 @@ size_t tw_ctl_conn_want(const struct tw_ctl_conn *conn);
 /** @param len  at most tw_ctl_conn_want(); more is a fault of the caller */
 void tw_ctl_conn_input(
 	struct tw_ctl_conn *conn, const void *octets, size_t len, struct tw_ctl_time now);
+/** The peer says no more; it may still read, so what is in the input is served. */
 void tw_ctl_conn_eof(struct tw_ctl_conn *conn, struct tw_ctl_time now);
+/** The connection is broken (reset, unreachable): nothing can be said any more, done at once. */
+void tw_ctl_conn_lost(struct tw_ctl_conn *conn, struct tw_ctl_time now);
 const uint8_t *tw_ctl_conn_output(const struct tw_ctl_conn *conn, size_t *len);
 void tw_ctl_conn_sent(struct tw_ctl_conn *conn, size_t len, struct tw_ctl_time now);
 bool tw_ctl_conn_is_done(const struct tw_ctl_conn *conn);

@@ -86,6 +86,11 @@ Test(args, refuses_a_line_longer_than_its_buffer)
 	cr_assert_not(split(line));
 	line[TW_ARGS_ARENA - 1] = '\0';
 	cr_assert(split(line));
+	/* empty words behind a buffer that is full need room for their ends, too */
+	for (size_t i = TW_ARGS_ARENA - 1; i + 3 < sizeof(line); i += 3)
+		memcpy(line + i, " \"\"", 4);
+	cr_assert_not(split(line));
+	cr_assert_eq(err.reason, TW_CONF_R_BAD_LINE);
 }
 
 Test(args, reads_key_value_pairs)

@@ -206,6 +206,41 @@ Test(srv_timers, peer_that_does_not_read)
 	cr_assert_eq(bed.sess_live, 0);
 }
 
+/* A reset while the output is full: nobody will ever take it, so there is nothing to wait for. A
+ * loop that is told of the reset again and again must get rid of the connection. */
+Test(srv_timers, reset_of_a_peer_that_does_not_read)
+{
+	struct tw_wire_request_tw req = talk_request_of(5000, 50000);
+	size_t len;
+
+	cr_assert_eq(talk_setup(&t, TW_MODE_OPEN, NULL, NULL), 0);
+	for (int i = 0; i < 1000; i++)
+		talk_send_request(&t, &req);
+	cr_assert_eq(tw_ctl_conn_want(t.conn), 0);
+	tw_ctl_conn_lost(t.conn, bed.now);
+	cr_assert(tw_ctl_conn_is_done(t.conn));
+	cr_assert_eq(talk_why(&t), TW_CTL_WHY_PEER_CLOSED);
+	(void)tw_ctl_conn_output(t.conn, &len);
+	cr_assert_eq(len, 0);
+	cr_assert_eq(bed.sess_live, 0);
+	cr_assert_eq(tw_ctl_srv_deadline(bed.srv), TW_CTL_NO_DEADLINE);
+	tw_ctl_conn_lost(t.conn, bed.now); /* again: no harm */
+	cr_assert_eq(tw_ctl_srv_why_cnt(bed.srv, TW_CTL_WHY_PEER_CLOSED), 1);
+}
+
+/* Running sessions go on for a while, as after any loss. */
+Test(srv_timers, reset_while_tests_run)
+{
+	struct tw_wire_request_tw req = talk_request_of(5000, 50000);
+
+	cr_assert_eq(talk_setup(&t, TW_MODE_OPEN, NULL, NULL), 0);
+	cr_assert_eq(talk_request(&t, &req).accept, 0);
+	cr_assert_eq(talk_start(&t), 0);
+	tw_ctl_conn_lost(t.conn, bed.now);
+	cr_assert(tw_ctl_conn_is_done(t.conn));
+	cr_assert_eq(bed_sess_count(&bed, BED_STOPPED), 1);
+}
+
 /* ... and goes on where it stopped when the peer reads after all. */
 Test(srv_timers, peer_that_reads_late)
 {

@@ -12,11 +12,8 @@
 struct check_refl_lcore *
 check_lcore(const char *engine)
 {
-	struct check_refl_lcore *lc = aligned_alloc(
-		TW_CACHE_LINE, (sizeof(*lc) + TW_CACHE_LINE - 1) / TW_CACHE_LINE * TW_CACHE_LINE);
+	struct check_refl_lcore *lc = check_alloc(sizeof(*lc));
 
-	cr_assert_not_null(lc);
-	memset(lc, 0, sizeof(*lc));
 	lc->eng = check_engine(engine);
 	lc->ref = check_engine("openssl");
 	tw_reflect_init(&lc->rf, lc->eng);

@@ -13,12 +13,10 @@ struct check_snd *
 check_snd(const char *engine, uint32_t capacity)
 {
 	static const uint64_t seed[4] = {1, 2, 3, 4};
-	struct check_snd *c = calloc(1, sizeof(*c));
-	void *mem = aligned_alloc(TW_CACHE_LINE, tw_send_size(capacity));
+	struct check_snd *c = check_alloc(sizeof(*c));
 
-	cr_assert(c != NULL && mem != NULL);
 	c->eng = check_engine(engine);
-	c->snd = tw_send_init(mem, capacity, c->eng, seed);
+	c->snd = tw_send_init(check_alloc(tw_send_size(capacity)), capacity, c->eng, seed);
 	return c;
 }
 
@@ -87,13 +85,10 @@ check_metrics(const struct tw_send_cfg *cfg)
 		.dscp = cfg->dscp};
 	size_t size = tw_metrics_size(&mc);
 	struct tw_metrics *m;
-	void *mem;
 
+	static_assert(TW_METRICS_ALIGN <= TW_CACHE_LINE, "check_alloc()");
 	cr_assert_neq(size, 0);
-	size = (size + TW_METRICS_ALIGN - 1) / TW_METRICS_ALIGN * TW_METRICS_ALIGN;
-	mem = aligned_alloc(TW_METRICS_ALIGN, size);
-	cr_assert_not_null(mem);
-	m = tw_metrics_init(mem, size, &mc, cfg->start);
+	m = tw_metrics_init(check_alloc(size), size, &mc, cfg->start);
 	cr_assert_not_null(m);
 	return m;
 }

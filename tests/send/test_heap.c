@@ -4,7 +4,6 @@
  * The queue of sessions: order, removal from any place, capacity, a hundred thousand of them.
  */
 #include <criterion/criterion.h>
-#include <stdlib.h>
 
 #include "heap.h"
 #include "send_check.h"
@@ -21,11 +20,8 @@ static void
 fixture_init(struct fixture *f, uint32_t size, uint32_t sessions)
 {
 	f->size = size;
-	f->item = calloc(size, sizeof(*f->item));
-	f->sess = aligned_alloc(TW_CACHE_LINE, sessions * sizeof(*f->sess));
-	cr_assert(f->item != NULL && f->sess != NULL);
-	for (uint32_t i = 0; i < sessions; i++)
-		f->sess[i].due_pos = 0;
+	f->item = check_alloc(size * sizeof(*f->item));
+	f->sess = check_alloc(sessions * sizeof(*f->sess));
 	heap_init(&f->h, f->item, size, offsetof(struct tw_send_sess, due_pos));
 }
 
@@ -81,5 +77,4 @@ Test(heap, gives_back_in_order)
 		heap_del(&f.h, top->sess);
 	}
 	cr_assert_null(heap_top(&f.h));
-	free(f.sess);
 }

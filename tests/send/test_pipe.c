@@ -256,10 +256,9 @@ static struct world *
 world_new(
 	const struct scenario *sc, const struct tw_tst_fmt *fmt, const char *engine, uint64_t seed)
 {
-	struct world *w = calloc(1, (sizeof(*w) + 63) / 64 * 64);
+	struct world *w = check_alloc(sizeof(*w));
 	struct tw_send_cfg cfg = check_periodic(50 * US, COUNT);
 
-	cr_assert_not_null(w);
 	w->sc = sc;
 	w->seed = seed;
 	cfg.law = sc->law;

@@ -5,7 +5,6 @@
  * reason at the session and in the metrics.
  */
 #include <criterion/criterion.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "send_check.h"
@@ -28,8 +27,8 @@ struct rig {
 static struct rig *
 rig(const char *engine, const struct tw_tst_fmt *fmt, unsigned sent)
 {
-	struct rig *r = calloc(1, sizeof(*r));
-	struct tw_send_cfg cfg = check_periodic(US, 0);
+	struct rig *r = check_alloc(sizeof(*r));
+	struct tw_send_cfg cfg = check_periodic(MS, 0);
 
 	cfg.fmt = fmt;
 	cfg.size = 112;
@@ -39,9 +38,9 @@ rig(const char *engine, const struct tw_tst_fmt *fmt, unsigned sent)
 	r->ref = check_engine("openssl");
 	r->sess = check_send(&cfg);
 	cr_assert_eq(tw_send_add(r->c->snd, r->sess, &r->c->steady, T0), 0);
-	cr_assert_eq(check_all_due(r->c, T0 + ((int64_t)sent - 1) * US), sent);
-	r->t1 = check_stamp(T0 + ((int64_t)sent - 1) * US);
-	r->t4 = check_stamp(T0 + 10 * MS);
+	cr_assert_eq(check_all_due(r->c, T0 + ((int64_t)sent - 1) * MS), sent);
+	r->t1 = check_stamp(T0 + ((int64_t)sent - 1) * MS);
+	r->t4 = check_stamp(T0 + 200 * MS);
 	return r;
 }
 
@@ -49,8 +48,8 @@ static struct tw_tst_rep
 good(const struct rig *r, uint32_t s)
 {
 	return (struct tw_tst_rep){.seq = s,
-		.t2 = check_stamp(T0 + 3 * MS).ntp,
-		.t3 = check_stamp(T0 + 4 * MS).ntp,
+		.t2 = check_stamp(T0 + 100 * MS).ntp,
+		.t3 = check_stamp(T0 + 101 * MS).ntp,
 		.ee = r->t1.ee,
 		.sender_seq = s,
 		.sender_t1 = r->t1.ntp,
@@ -109,10 +108,10 @@ Test(reply, valid_ones_reach_the_metrics, .init = check_init)
 		cr_assert_eq(rp->rec.t3_ntp, rep.t3);
 		cr_assert_eq(rp->rec.sender_ttl, 250);
 		cr_assert_eq(rp->rec.ttl, 249);
-		cr_assert_eq(r->sample[0].round_trip_ns, 10 * MS - 9 * US);
+		cr_assert_eq(r->sample[0].round_trip_ns, 200 * MS - 9 * MS);
 		cr_assert_eq(r->sample[0].residence_ns, MS);
-		cr_assert_eq(r->sample[0].forward_ns, 3 * MS - 9 * US);
-		cr_assert_eq(r->sample[0].reverse_ns, 6 * MS);
+		cr_assert_eq(r->sample[0].forward_ns, 100 * MS - 9 * MS);
+		cr_assert_eq(r->sample[0].reverse_ns, 99 * MS);
 		cr_assert_eq(tw_ctr_get(&r->ctr->received), 1);
 		cr_assert_eq(check_counts(r->sess).replies, 1);
 	}

@@ -4,6 +4,7 @@
  * See sess_check.h.
  */
 #include <criterion/criterion.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "sess_check.h"
@@ -19,17 +20,57 @@ check_init(void)
 	cr_assert_eq(tw_crypto_init_late(4U << 20, why, sizeof(why)), 0, "%s", why);
 }
 
+void *
+check_alloc(size_t size)
+{
+	static void *kept[4096];
+	static unsigned cnt;
+	void *p;
+
+	size = (size + TW_CACHE_LINE - 1) / TW_CACHE_LINE * TW_CACHE_LINE;
+	p = aligned_alloc(TW_CACHE_LINE, size);
+	cr_assert_not_null(p);
+	kept[cnt++ % TW_ARRAY_SIZE(kept)] = p;
+	return memset(p, 0, size);
+}
+
+/* Engines not ended yet: they own memory of OpenSSL that only they know. */
+static struct tw_engine *engines[64];
+
+static void
+end_engines(void)
+{
+	for (unsigned i = 0; i < TW_ARRAY_SIZE(engines); i++)
+		tw_engine_fini(engines[i]);
+}
+
+static void
+replace_engine(struct tw_engine *from, struct tw_engine *to)
+{
+	unsigned i = 0;
+
+	while (i < TW_ARRAY_SIZE(engines) && engines[i] != from)
+		i++;
+	cr_assert_lt(i, TW_ARRAY_SIZE(engines));
+	engines[i] = to;
+}
+
 struct tw_engine *
 check_engine(const char *name)
 {
 	const struct tw_engine_ops *ops = tw_engine_find(name);
+	static bool is_watched;
 	struct tw_engine *eng;
 	void *mem;
 
 	cr_assert_not_null(ops, "%s", name);
+	if (!is_watched)
+		cr_assert_eq(atexit(end_engines), 0);
+	is_watched = true;
 	mem = tw_crypto_map(tw_engine_size(ops));
 	cr_assert_not_null(mem);
 	cr_assert_eq(tw_engine_init(ops, mem, tw_engine_size(ops), &eng), 0);
+	replace_engine(NULL, eng);
 	return eng;
 }
 
@@ -38,6 +79,7 @@ check_engine_free(struct tw_engine *eng)
 {
 	size_t size = tw_engine_size(eng->ops);
 
+	replace_engine(eng, NULL);
 	tw_engine_fini(eng);
 	tw_crypto_unmap(eng, size);
 }

@@ -28,7 +28,13 @@ extern const char *const check_engines[CHECK_ENGINES];
 /** The secret heap; call first. */
 void check_init(void);
 
-/** An engine in hidden memory. */
+/**
+ * Zeroed memory, cache line aligned, that may be freed or left to the end of the test: a test is a
+ * process of its own, and what this gave out is no leak to the sanitizer.
+ */
+void *check_alloc(size_t size);
+
+/** An engine in hidden memory; ended with the test if not before. */
 struct tw_engine *check_engine(const char *name);
 void check_engine_free(struct tw_engine *eng);
 
