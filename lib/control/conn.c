@@ -226,7 +226,7 @@ ctl_conn_run(struct tw_ctl_conn *conn, struct tw_ctl_time now)
 size_t
 tw_ctl_conn_want(const struct tw_ctl_conn *conn)
 {
-	return conn->state < TW_CTL_CONN_CLOSING ? IN_SIZE - conn->io.in_len : 0;
+	return conn->state < TW_CTL_CONN_CLOSING && !conn->has_eof ? IN_SIZE - conn->io.in_len : 0;
 }
 
 void
@@ -245,9 +245,11 @@ tw_ctl_conn_input(struct tw_ctl_conn *conn, const void *octets, size_t len, stru
 void
 tw_ctl_conn_eof(struct tw_ctl_conn *conn, struct tw_ctl_time now)
 {
+	if (conn->has_eof || conn->state >= TW_CTL_CONN_CLOSING) {
+		tw_ctl_conn_lost(conn, now);
+		return;
+	}
 	conn->has_eof = true;
-	if (conn->state == TW_CTL_CONN_CLOSING || conn->state == TW_CTL_CONN_DONE)
-		conn->state = TW_CTL_CONN_DONE;
 	ctl_conn_run(conn, now);
 }
 

@@ -248,7 +248,11 @@ size_t tw_ctl_conn_want(const struct tw_ctl_conn *conn);
 /** @param len  at most tw_ctl_conn_want(); more is a fault of the caller */
 void tw_ctl_conn_input(
 	struct tw_ctl_conn *conn, const void *octets, size_t len, struct tw_ctl_time now);
-/** The peer says no more; it may still read, so what is in the input is served. */
+/**
+ * The peer says no more; it may still read, so what is in the input is served, and nothing more
+ * wanted. Told a second time it is lost, see below: a loop that hears of a reset again and again
+ * gets rid of the connection either way.
+ */
 void tw_ctl_conn_eof(struct tw_ctl_conn *conn, struct tw_ctl_time now);
 /** The connection is broken (reset, unreachable): nothing can be said any more, done at once. */
 void tw_ctl_conn_lost(struct tw_ctl_conn *conn, struct tw_ctl_time now);

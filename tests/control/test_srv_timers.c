@@ -228,6 +228,42 @@ Test(srv_timers, reset_of_a_peer_that_does_not_read)
 	cr_assert_eq(tw_ctl_srv_why_cnt(bed.srv, TW_CTL_WHY_PEER_CLOSED), 1);
 }
 
+/* The end of file alone: answers still owed are given, to a peer that reads after all. */
+Test(srv_timers, half_closed_peer_that_reads_late)
+{
+	struct tw_wire_request_tw req = talk_request_of(5000, 50000);
+	uint8_t msg[TW_WIRE_ACCEPT_SESSION_LEN];
+	unsigned answers = 0, asked = 0;
+
+	cr_assert_eq(talk_setup(&t, TW_MODE_OPEN, NULL, NULL), 0);
+	while (tw_ctl_conn_want(t.conn) >= TW_WIRE_REQUEST_TW_LEN) {
+		talk_send_request(&t, &req);
+		asked++;
+	}
+	tw_ctl_conn_eof(t.conn, bed.now);
+	check_open();
+	cr_assert_eq(tw_ctl_conn_want(t.conn), 0);
+	while (talk_read(&t, msg, sizeof(msg)) == sizeof(msg))
+		answers++;
+	cr_assert_eq(answers, asked);
+	cr_assert(talk_is_over(&t));
+}
+
+/* The end of file told twice, as a loop does that hears of a reset again and again */
+Test(srv_timers, end_of_file_told_twice)
+{
+	struct tw_wire_request_tw req = talk_request_of(5000, 50000);
+
+	cr_assert_eq(talk_setup(&t, TW_MODE_OPEN, NULL, NULL), 0);
+	for (int i = 0; i < 1000; i++)
+		talk_send_request(&t, &req);
+	tw_ctl_conn_eof(t.conn, bed.now);
+	check_open();
+	tw_ctl_conn_eof(t.conn, bed.now);
+	cr_assert(tw_ctl_conn_is_done(t.conn));
+	cr_assert_eq(bed.sess_live, 0);
+}
+
 /* Running sessions go on for a while, as after any loss. */
 Test(srv_timers, reset_while_tests_run)
 {
