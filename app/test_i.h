@@ -9,6 +9,7 @@
 
 #include <sys/queue.h>
 
+#include "event.h"
 #include "hold.h"
 #include "idtab.h"
 #include "io_cli.h"
@@ -124,5 +125,33 @@ void tw_test_sess_fini(struct tw_test_sess *s);
 
 /** A session has come to its end, one way or other. */
 void tw_test_sess_ended(struct tw_test_sess *s);
+
+/** UTC by the clock of the stamps. */
+int64_t tw_test_now(const struct tw_test *t);
+
+/** Note a failure; the first counts. @return @p res, or that of the first */
+int tw_test_error_set(struct tw_test_error *e, int res, const char *hint, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+
+/** Tell subscribers how the test stands. */
+void tw_test_event(struct tw_test *t, enum tw_event_topic topic);
+
+/** Let the control connection end by itself. */
+void tw_test_drop(struct tw_test *t);
+
+/** No sender is left: Stop-Sessions, then the end. Nothing happens while some are. */
+void tw_test_settle(struct tw_test *t);
+
+/** The test is over: DONE or FAILED. */
+void tw_test_end(struct tw_test *t, enum tw_test_state state);
+
+/** A portion of what is to be done for many sessions. */
+void tw_test_work(struct tw_test *t);
+
+void tw_test_free(struct tw_test *t);
+
+/* ---- test_ctl.c ---- */
+
+extern const struct tw_io_cli_ops tw_test_cli_ops;
 
 #endif /* TW_TEST_I_H */

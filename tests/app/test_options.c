@@ -63,7 +63,8 @@ Test(options, completes_eal_when_nothing_is_given)
 
 Test(options, leaves_the_operators_prefix_alone)
 {
-	const char *argv[] = {"twampline", "--file-prefix", "x", "--lcores=0@0,1@0,2@0", "--", NULL};
+	const char *argv[] = {
+		"twampline", "--file-prefix", "x", "--lcores=0@0,1@0,2@0", "--", NULL};
 
 	cr_assert_eq(parse(ARGC(argv), argv), 0, "%s", err);
 	cr_assert_not(eal_has("--file-prefix=twampline-default"));
