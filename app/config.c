@@ -40,6 +40,19 @@ static const struct tw_conf_key rows[TW_CFG_N] = {
 #include "limits.def"
 };
 
+const char *const tw_config_names[] = {
+#define TW_SETTING(ID, name_, ...) name_,
+#include "config.def"
+#undef TW_SETTING
+#define TW_CTL_SETTING(NAME, name, ...) "server_" #name,
+#include "settings.def"
+#define TW_CTL_LIMIT(NAME, name, ...) "server_trusted_" #name,
+#include "limits.def"
+#define TW_CTL_LIMIT(NAME, name, ...) "server_other_" #name,
+#include "limits.def"
+	NULL,
+};
+
 /* Those of lib/control are all live. */
 static const uint8_t when[TW_CFG_N] = {
 #define TW_SETTING(ID, name_, type_, when_, ...) [TW_CFG_##ID] = when_,

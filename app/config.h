@@ -35,6 +35,9 @@ enum tw_config_id {
 	TW_CFG_N
 };
 
+/** Names of all settings, NULL-terminated; for completion. */
+extern const char *const tw_config_names[];
+
 /** All rows, by enum tw_config_id; TW_CFG_N of them. */
 const struct tw_conf_key *tw_config_rows(void);
 

@@ -102,6 +102,7 @@ tw_results_test(struct tw_out *out, const struct tw_test_view *t, const char *id
 		tw_out_u64(out, "raw_lost", t->raw_lost, "records");
 	}
 	tw_out_str(out, "error", t->error->res != 0 ? t->error->text : NULL);
+	tw_out_str(out, "hint", t->error->hint[0] != '\0' ? t->error->hint : NULL);
 }
 
 static void

@@ -136,9 +136,9 @@ run_terminal(struct tw_shell *sh)
 			break;
 	}
 	sh->on_idle = NULL;
-	cmdline_stdin_exit(cl);
 	fputs("\n", stdout);
 	fflush(stdout);
+	/* not cmdline_stdin_exit(): it would free the object before it can be wiped */
 	tw_crypto_wipe(cl, size);
 	cmdline_free(cl);
 	return 0;
@@ -186,15 +186,12 @@ int
 tw_shell_run(struct tw_shell *sh)
 {
 	struct termios before;
+	int status;
 
 	tw_crypto_hide_stack(); /* the line editor copies words on it */
-	if (!isatty(STDIN_FILENO))
+	if (!isatty(STDIN_FILENO) || tcgetattr(STDIN_FILENO, &before) != 0)
 		return run_pipe(sh);
-	if (tcgetattr(STDIN_FILENO, &before) == 0) {
-		int status = run_terminal(sh);
-
-		tcsetattr(STDIN_FILENO, TCSADRAIN, &before);
-		return status;
-	}
-	return run_terminal(sh);
+	status = run_terminal(sh);
+	tcsetattr(STDIN_FILENO, TCSADRAIN, &before);
+	return status;
 }
