@@ -124,8 +124,12 @@ choose_mtu(struct tw_port *p, char *err)
 static uint16_t
 choose_queues(const struct tw_port *p, unsigned lcore_cnt)
 {
-	unsigned n = p->cfg.queue_cnt != 0 ? p->cfg.queue_cnt : lcore_cnt;
+	unsigned n = p->cfg.queue_cnt;
 
+	if (n == 0)
+		n = p->priv->profile.queues_default;
+	if (n == 0)
+		n = lcore_cnt;
 	n = RTE_MIN(n, p->priv->profile.queues_max);
 	n = RTE_MIN(n, RTE_MIN(lcore_cnt, (unsigned)TW_PORT_QUEUES_MAX));
 	return (uint16_t)RTE_MAX(n, 1u);

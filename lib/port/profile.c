@@ -46,6 +46,7 @@ static const struct key keys[] = {
 	TEXT_KEY("require", require, NULL),
 	{"attach", ATTACH, 0, 0, NULL, 0},
 	NUMBER_KEY("queues-max", queues_max, TW_PORT_QUEUES_MAX),
+	NUMBER_KEY("queues", queues_default, TW_PORT_QUEUES_MAX),
 	NUMBER_KEY("descriptors", desc_cnt, 8192),
 	NUMBER_KEY("mtu-max", mtu_max, TW_PORT_MTU_MAX),
 	NUMBER_KEY("settle-ms", settle_ms, 1000),

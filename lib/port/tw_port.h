@@ -49,7 +49,7 @@ struct tw_port_cfg {
 	char args[TW_PORT_ARGS_SIZE];    /* further device arguments, "key=value,key=value" */
 	enum tw_port_attach attach;
 	uint16_t mtu;                  /* default: what the device has, else 1500 */
-	uint16_t queue_cnt;            /* default: one pair per data lcore */
+	uint16_t queue_cnt;            /* default: one pair per data lcore, or the profile's */
 	uint16_t desc_cnt;             /* default: the profile's */
 	char tap[TW_PORT_IFNAME_SIZE]; /* exception interface; default dtap<idx> */
 	uint32_t exception_pps;        /* frames/s a data lcore may send there; default 100,000 */
@@ -195,6 +195,7 @@ struct tw_port_profile {
 	bool can_own, can_share;
 	enum tw_port_attach attach; /* default */
 	uint32_t queues_max;
+	uint32_t queues_default; /* queue pairs if none are asked for; 0: one per data lcore */
 	uint32_t desc_cnt;
 	uint32_t mtu_max;                /* 0 = ask the device */
 	uint32_t settle_ms;              /* a link this young is let settle before it is closed */
