@@ -150,8 +150,8 @@ cli_cfg_fill(const struct tw_test *t, struct tw_io_cli_cfg *cfg)
 	}
 	snprintf(cfg->cli.key_id, sizeof(cfg->cli.key_id), "%s", t->p.user);
 	cfg->cli.t_greeting_ns = t->p.connect_ns;
-	if (cfg->cli.t_answer_ns < t->p.connect_ns)
-		cfg->cli.t_answer_ns = t->p.connect_ns;
+	cfg->cli.t_setup_ns = t->p.connect_ns;
+	cfg->cli.t_answer_ns = t->p.connect_ns;
 	cfg->cli.own = tw_ctl_io_srv(t->app->ctl_io);
 }
 
