@@ -118,15 +118,14 @@ tw_config_fd_read(int fd, const char *name, tw_config_line_fn fn, tw_config_go_o
 		.why_size = why_size};
 	int res;
 
-	r.buf = tw_crypto_map(BUF_SIZE);
+	/* from the heap: after the change of user this thread may not lock memory of its own */
+	r.buf = tw_crypto_alloc(BUF_SIZE);
 	if (r.buf == NULL) {
-		snprintf(why, why_size,
-			"%s: no secret memory to read it into; raise LimitMEMLOCK (ulimit -l)",
-			name);
+		snprintf(why, why_size, "%s: no secret memory is left to read it into", name);
 		return -ENOMEM;
 	}
 	res = read_all(&r, fd);
-	tw_crypto_unmap(r.buf, BUF_SIZE);
+	tw_crypto_free(r.buf);
 	return res;
 }
 

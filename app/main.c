@@ -24,6 +24,7 @@
 #include "lcore_ctl.h"
 #include "lcore_data.h"
 #include "lcores.h"
+#include "notify.h"
 #include "shell.h"
 #include "telemetry.h"
 #include "tw_crypto.h"
@@ -154,6 +155,7 @@ serve(struct tw_app *app, const sigset_t *signals)
 		return fail(app->failure);
 	tw_log(TW_LOG_APP, TW_LOG_NOTICE, "twampline %s '%s' is ready", TW_VERSION,
 		app->options.name);
+	tw_notify("READY=1");
 	if (app->options.is_interactive)
 		return tw_shell_run(app->shell);
 	if (sigwait(signals, &sig) == 0)
@@ -189,6 +191,7 @@ main(int argc, char **argv)
 		status = serve(&app, &signals);
 	else
 		fail(err);
+	tw_notify("STOPPING=1");
 	tw_lcores_stop(&app);
 	tw_dp_free(app.dp);
 	tw_clock_feed_free(app.clock_feed);
