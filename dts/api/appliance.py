@@ -1,84 +1,161 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Copyright (c) 2026 The twampline authors
-"""An appliance under test: its process in a namespace and a typed JSON-RPC client.
+"""An appliance under test: its process in a namespace, called over its JSON socket."""
 
-The client is twampctl's own, so that what users script with is what is tested.
-"""
-
-import importlib.machinery
-import importlib.util
 import os
 import pathlib
 import select
+import signal
 import socket
+import subprocess
 import time
 
+from dts.api import report, rpc
+
+KEY_ID = "dts-key"  # what every rig adds, with the secret of rig.SECRET
+
+REPORTS = 16  # sessions of a test whose whole reports fit one answer
+
 TOP = pathlib.Path(__file__).resolve().parents[2]
-
-
-def _load_twampctl():
-    loader = importlib.machinery.SourceFileLoader("twampctl", str(TOP / "scripts" / "twampctl"))
-    module = importlib.util.module_from_spec(importlib.util.spec_from_loader("twampctl", loader))
-    loader.exec_module(module)
-    return module
-
-
-twampctl = _load_twampctl()
+TWAMPCTL = TOP / "scripts" / "twampctl"
 
 
 class Appliance:
     """Started by `start`; stops with its bed."""
 
-    def __init__(self, bed, netns, name, process, run_dir):
+    def __init__(self, bed, netns, name, process):
         self.bed = bed
         self.netns = netns
         self.name = name
         self.process = process
-        self.socket = run_dir / name / "rpc.sock"
+        self.folder = bed.run_dir / name
+        self.socket = self.folder / "rpc.sock"
         self.log_path = bed.folder / f"{name}.log"
 
     @property
     def log(self):
         return self.log_path.read_text(errors="replace")
 
-    def call(self, method, **params):
+    @property
+    def pid(self):
+        """Of the appliance itself: `ip netns exec` and `env` both become it."""
+        return self.process.pid
+
+    def connect(self):
+        return rpc.Connection(self.socket)
+
+    def call(self, method, /, **params):
         """One call on a connection of its own."""
-        with twampctl.Client(str(self.socket)) as client:
-            return client.call(method, params)
+        with self.connect() as conn:
+            return conn.call(method, params)
 
-    def shell(self, *lines):
-        """Lines as an operator would type them, by twampctl's own parser of key=value words."""
-        for noun_verb, params in lines:
-            self.call(noun_verb, **params)
+    def refusal(self, method, /, **params):
+        """The error of a call that must fail."""
+        try:
+            result = self.call(method, **params)
+        except rpc.RpcError as err:
+            return err
+        raise AssertionError(f"{method} {params} was not refused: {result}")
 
-    def counters(self, group):
-        return self.call("stats.show", all=True)[group]
+    def pages(self, method, key, /, **params):
+        """All entries of a paged list."""
+        entries, cursor = [], 0
+        while cursor is not None:
+            page = self.call(method, cursor=cursor, **params)
+            entries += page[key]
+            cursor = page.get("next")
+        return entries
 
-    def measure(self, host, **params):
-        """test.run to its end; the result."""
-        return self.call("test.run", host=host, **params)
+    def result(self, test_id):
+        """The report of a test that has ended."""
+        return self._whole(self.call("test.show", id=test_id, limit=REPORTS))
 
-    def add_port(self, name, **params):
-        return self.call("port.add", name=name, **params)
+    def measure(self, host, /, **params):
+        """test.run to its end; the report. The key is that of the rig unless said otherwise."""
+        return self._whole(self.call("test.run", host=host, **self._with_key(params)))
+
+    def _whole(self, fields):
+        """The report of a test of which an answer holds the beginning."""
+        if len(fields["results"]) > REPORTS:
+            fields = self.call("test.show", id=fields["id"], limit=REPORTS)
+        rows = list(fields["results"])
+        while fields["next"] is not None:
+            fields = self.call("test.show", id=fields["id"], limit=REPORTS, cursor=fields["next"])
+            rows += fields["results"]
+        return report.Report(fields, rows)
+
+    def measure_refusal(self, host, /, **params):
+        """The error of a measurement that must fail."""
+        return self.refusal("test.run", host=host, **self._with_key(params))
+
+    @staticmethod
+    def _with_key(params):
+        if params.get("mode") == "open" or "user" in params:
+            return params
+        return {**params, "user": KEY_ID}
+
+    def counters(self):
+        """Every counter of `stats.show` as "group.name"."""
+        shown = self.call("stats.show")
+        return {f"{group}.{name}": value for group, rows in shown.items()
+                if isinstance(rows, dict) and group != "help" for name, value in rows.items()}
+
+    def twampctl(self, *words, stdin="", check=False, timeout=120):
+        """twampctl as a user runs it."""
+        argv = ["/usr/bin/python3", "-B", TWAMPCTL, "--socket", self.socket, *words]
+        done = subprocess.run([str(w) for w in argv], input=stdin, capture_output=True, text=True,
+                              timeout=timeout, check=False)
+        assert not check or done.returncode == 0, done.stdout + done.stderr
+        return done
+
+    def threads(self):
+        """(name, status fields) of each thread."""
+        for task in sorted(pathlib.Path(f"/proc/{self.pid}/task").iterdir()):
+            status = dict(line.split(":\t", 1) for line in
+                          (task / "status").read_text().splitlines() if ":\t" in line)
+            yield status["Name"], status
+
+    def descriptors(self):
+        return len(os.listdir(f"/proc/{self.pid}/fd"))
+
+    def stop(self, how=signal.SIGTERM, patience=20):
+        """End it; its exit status."""
+        if self.process.poll() is None:
+            self.process.send_signal(how)
+        return self.process.wait(patience)
 
 
-def start(bed, netns, name, config=(), lcores="0@0,1@0,2@1", options=(), eal=()):
+def command(bed, name, config=None, lcores="0@0,1@0,2@1", options=(), eal=("--in-memory",)):
+    """The command line of an appliance of this bed."""
+    argv = [bed.build / "app" / "twampline", "--lcores", lcores, "--no-pci", *eal, "--",
+            "--name", name, "--run-dir", bed.run_dir, "--log", "stderr", *options]
+    if config is not None:
+        path = bed.run_dir / f"{name}.cfg"
+        path.write_text("".join(f"{line}\n" for line in config), encoding="utf-8")
+        argv += ["--config", path]
+    return [str(word) for word in argv]
+
+
+def start(bed, netns, name, config=(), patience=30, **how):
     """Start one and wait until it serves (READY=1 of sd_notify, or its end)."""
-    run_dir = bed.folder / "run"
-    config_path = bed.folder / f"{name}.cfg"
-    config_path.write_text("".join(f"{line}\n" for line in config), encoding="utf-8")
-    notify = bed.folder / f"{name}.notify"
+    notify = bed.run_dir / f"{name}.notify"
     notify.unlink(missing_ok=True)
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ready:
         ready.bind(str(notify))
         os.chmod(notify, 0o666)
-        process = bed.spawn(netns, [
-            "env", f"NOTIFY_SOCKET={notify}", bed.build / "app" / "twampline",
-            "--lcores", lcores, "--no-pci", "--in-memory", *eal, "--", "--name", name,
-            "--run-dir", run_dir, "--config", config_path, "--log", "stderr", *options], name)
-        app = Appliance(bed, netns, name, process, run_dir)
-        deadline = time.monotonic() + 30
+        process = bed.spawn(netns, ["env", f"NOTIFY_SOCKET={notify}",
+                                    *command(bed, name, config, **how)], name)
+        app = Appliance(bed, netns, name, process)
+        deadline = time.monotonic() + patience
         while time.monotonic() < deadline and process.poll() is None:
             if select.select([ready], [], [], 0.2)[0] and b"READY=1" in ready.recv(4096):
                 return app
     raise RuntimeError(f"appliance {name} is not ready\n{app.log}")
+
+
+def run_to_end(bed, netns, argv, patience=60):
+    """Run an appliance that is expected to give up; (status, everything it said)."""
+    done = subprocess.run(netns.argv(argv), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, timeout=patience, check=False)
+    (bed.folder / "last-refusal.log").write_text(done.stdout)
+    return done.returncode, done.stdout

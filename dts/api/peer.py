@@ -325,7 +325,8 @@ class Server(threading.Thread):
     """Server and Session-Reflector for one control connection after the other.
 
     `hooks` maps a step to a function that may change its octets or raise PeerError to break off:
-    greeting, server_start, accept_session, start_ack, reply.
+    greeting, server_start, accept_session, start_ack. Those of request and reply, the two ways of
+    test packets, may also return None (lost) or a list (copies, or others held back before).
     """
 
     def __init__(self, addr, port=862, keys=None, offer=15, count=2048, hooks=None):
@@ -343,6 +344,8 @@ class Server(threading.Thread):
         self.reflected = 0
         self.rejected = 0    # test packets that did not verify
         self.stops = []      # (Accept, Number of Sessions) of each Stop-Sessions
+        self.current = None  # socket of the connection being served
+        self.on_session = lambda stream, session: None  # told of each session accepted
 
     def __enter__(self):
         self.start()
@@ -361,6 +364,7 @@ class Server(threading.Thread):
                 sock, _ = self.listener.accept()
             except OSError:
                 return
+            self.current = sock
             try:
                 _Connection(self, sock).serve()
             except (PeerError, OSError) as err:
@@ -368,8 +372,19 @@ class Server(threading.Thread):
             finally:
                 sock.close()
 
+    def cut(self):
+        """Close the control connection being served, as a server that dies."""
+        self.current.shutdown(socket.SHUT_RDWR)
+
     def hook(self, step, octets):
         return self.hooks[step](octets) if step in self.hooks else octets
+
+    def passed(self, way, octets):
+        """What comes out of a way of test packets when these octets go in."""
+        out = self.hook(way, octets)
+        if out is None:
+            return []
+        return out if isinstance(out, list) else [out]
 
 
 class _Connection:
@@ -450,6 +465,7 @@ class _Connection:
             keys = test_keys(sid, self.stream.aes_key, self.stream.hmac_key)
         session = Session(self.mode, sid, keys, padding, dscp)
         self.waiting.append((session, sock, (remote, sender_port)))
+        self.server.on_session(self.stream, session)
         answer = struct.pack("!BxH16s12x", 0, sock.getsockname()[1], sid)
         self.stream.send_message(self.server.hook("accept_session", answer))
 
@@ -488,17 +504,22 @@ class _Connection:
             if got is None:
                 continue
             raw, sender, ttl, _ = got
-            if not raw or sender != peer:
-                if not raw:
-                    return
+            if not raw:
+                return
+            if sender != peer:
                 continue
             t2 = ntp_now()
-            try:
-                request = session.read_request(raw)
-            except PeerError:
-                self.server.rejected += 1
-                continue
-            reply = session.reply(seq, t2, ttl, request, raw)
-            sock.sendto(self.server.hook("reply", reply), peer)
-            seq += 1
-            self.server.reflected += 1
+            for arrived in self.server.passed("request", raw):
+                seq += self.answer(session, sock, peer, seq, t2, ttl, arrived)
+
+    def answer(self, session, sock, peer, seq, t2, ttl, raw):
+        """Numbers consumed: 1 for a packet that verifies, else 0."""
+        try:
+            request = session.read_request(raw)
+        except PeerError:
+            self.server.rejected += 1
+            return 0
+        for reply in self.server.passed("reply", session.reply(seq, t2, ttl, request, raw)):
+            sock.sendto(reply, peer)
+        self.server.reflected += 1
+        return 1

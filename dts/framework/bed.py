@@ -11,10 +11,13 @@ import ctypes
 import os
 import pathlib
 import shlex
+import shutil
 import signal
 import subprocess
+import tempfile
 
-PREFIX = "dts-"
+PREFIX = os.environ.get("DTS_PREFIX", "dts-")  # another one: a second run beside the first
+RUN_DIR = pathlib.Path("/run")
 CLONE_NEWNET = 0x40000000
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -29,11 +32,13 @@ def run(command, check=True, **options):
 
 
 def sweep():
-    """Remove namespaces of earlier runs and the processes in them."""
+    """Remove namespaces of earlier runs, the processes in them and their sockets."""
     for line in run("ip netns list").stdout.splitlines():
         name = line.split()[0]
         if name.startswith(PREFIX):
             remove_netns(name)
+    for folder in RUN_DIR.glob(f"{PREFIX}*"):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def remove_netns(name):
@@ -94,6 +99,10 @@ class Bed:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.build = pathlib.Path(build)
         self.stack = contextlib.ExitStack()
+        # sockets: a short path that the service user may walk, wherever the tree lies
+        self.run_dir = pathlib.Path(tempfile.mkdtemp(prefix=PREFIX, dir=RUN_DIR))
+        self.run_dir.chmod(0o755)
+        self.stack.callback(shutil.rmtree, self.run_dir, ignore_errors=True)
 
     def __enter__(self):
         return self
@@ -101,9 +110,19 @@ class Bed:
     def __exit__(self, *_):
         self.stack.close()
 
-    def netns(self, name):
+    @contextlib.contextmanager
+    def inner(self, name):
+        """A bed for a part of the suite, in a folder of its own."""
+        with Bed(self.folder / name, self.build) as part:
+            yield part
+
+    def netns(self, name, *devices):
+        """A namespace; devices named are ends of cables to nowhere."""
         netns = Netns(name)
         self.stack.callback(remove_netns, netns.name)
+        for device in devices:
+            netns.sh(f"ip link add {device} type veth peer name {device}-end")
+            netns.sh(f"ip link set {device} up")
         return netns
 
     def veth(self, left, left_device, right, right_device, offload=False):
@@ -143,6 +162,15 @@ class Bed:
             return path
 
         return finish
+
+
+    def tshark(self, path, *options):
+        """Read a capture with every check on; what tshark prints."""
+        checks = ("ip.check_checksum", "udp.check_checksum", "tcp.check_checksum")
+        argv = ["tshark", "-n", "-r", path]
+        for check in checks:
+            argv += ["-o", f"{check}:TRUE"]
+        return run([str(word) for word in (*argv, *options)]).stdout
 
 
 def end(process, patience=20):

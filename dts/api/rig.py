@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Copyright (c) 2026 The twampline authors
+"""The set-ups that suites run on: two appliances over memif or veth, or one beside a kernel peer.
+
+Addresses are the same everywhere: .1 and ::1 measure, .2 and ::2 answer. Data lcores of two
+appliances sit on different CPUs; everything sleeps when idle, since CPUs are shared.
+"""
+
+import contextlib
+import dataclasses
+
+from dts.api import appliance, peer
+from dts.framework import bed as beds
+
+KEY_ID = appliance.KEY_ID
+SECRET = "Correct-Horse-Battery-0815"
+MODES = ("open", "authenticated", "encrypted", "mixed")
+FAMILIES = ("v4", "v6")
+NEAR = {"v4": "10.77.0.1", "v6": "fd77::1"}
+FAR = {"v4": "10.77.0.2", "v6": "fd77::2"}
+PREFIX_LEN = {"v4": 24, "v6": 64}
+LCORES = ("0@0,1@0,2@1", "0@1,1@1,2@0")
+# Count 1024: tests are about everything but the cost of PBKDF2
+SETTINGS = (
+    "set config idle sleep",
+    "set config server_allow_open 10.77.0.0/24,fd77::/64",
+    "set config server_count 1024",
+)
+
+
+@dataclasses.dataclass
+class Pair:
+    """Two appliances: `near` measures, `far` answers."""
+
+    near: appliance.Appliance
+    far: appliance.Appliance
+
+    def reports_agree(self, before, packets):
+        """Counters of both moved by exactly so many packets since `before`, and dropped none."""
+        near, far = moved(before[0], self.near.counters()), moved(before[1], self.far.counters())
+        assert near.get("tx.sent") == packets, near
+        assert far.get("out.reflected") == packets, far
+        assert near.get("out.collected") == packets, near
+        for side in (near, far):
+            assert not [name for name in side if name.startswith("drop.")], side
+
+    def counters(self):
+        return self.near.counters(), self.far.counters()
+
+
+@dataclasses.dataclass
+class Lab:
+    """One appliance on a shared port, and a namespace with kernel sockets on the same cable."""
+
+    box: appliance.Appliance
+    there: beds.Netns     # of the kernel peer
+    device: str           # its end of the cable
+
+    @contextlib.contextmanager
+    def client(self, family="v4", mode=None, key_id=KEY_ID, secret=SECRET, source=None):
+        """A control connection from the peer to the box, set up if a mode is named."""
+        with self.there.inside():
+            client = peer.Client(FAR[family], source=source)
+        with client:
+            if mode is not None:
+                accept = client.set_up(peer.MODES[mode], key_id.encode(), secret.encode())
+                assert accept == 0, f"set-up refused with Accept {accept}"
+            yield client
+
+    @contextlib.contextmanager
+    def server(self, family="v4", secret=SECRET, key_id=KEY_ID, **how):
+        """The independent server at the peer's address, with one key."""
+        with contextlib.ExitStack() as stack:
+            with self.there.inside():  # its threads inherit the namespace
+                made = stack.enter_context(peer.Server(
+                    NEAR[family], keys={key_id.encode(): secret.encode()}, **how))
+            yield made
+
+    def socket(self, family="v4", port=0, dscp=0):
+        """A UDP socket at the peer."""
+        with self.there.inside():
+            return peer.test_socket(NEAR[family], port, dscp)
+
+
+def moved(before, after):
+    """Counters that changed, and by how much; info counters aside."""
+    return {name: value - before.get(name, 0) for name, value in after.items()
+            if value != before.get(name, 0) and not name.startswith("info.")}
+
+
+def addresses(table):
+    return [f"{table[family]}/{PREFIX_LEN[family]}" for family in FAMILIES]
+
+
+def secret_file(bed, secret=SECRET, name="secret"):
+    """A passphrase in a file that the service user may read."""
+    path = bed.run_dir / name
+    path.write_text(secret + "\n", encoding="utf-8")
+    path.chmod(0o644)
+    return path
+
+
+def memif_pair(bed, settings=()):
+    """Owned attach: a memif cable, and a tap at each end for the kernel's share."""
+    apps = []
+    for name, role, table, lcores in (("far", "server", FAR, LCORES[0]),
+                                      ("near", "client", NEAR, LCORES[1])):
+        netns = bed.netns(name)
+        app = appliance.start(bed, netns, name, lcores=lcores, config=[
+            *SETTINGS, *settings, f"add key {KEY_ID} file {secret_file(bed)}",
+            f"add port net0 profile memif args role={role},socket={bed.run_dir}/far/memif.sock "
+            f"tap tap0"])
+        netns.address("tap0", *addresses(table))
+        apps.append(app)
+    pair = Pair(near=apps[1], far=apps[0])
+    wait_link(pair.near, "net0")
+    wait_link(pair.far, "net0")
+    return pair
+
+
+def wait_link(app, port, patience=20):
+    """Until the port has its link: by event, unless it has it already."""
+    with app.connect() as conn:
+        conn.subscribe("port.state")
+        shown = conn.call("port.show", {"name": port})
+        if not shown["is_up"]:
+            conn.event("port.state", patience,
+                       lambda data: data["port"] == port and data["is_up"])
+
+
+def veth_pair(bed, device=None, settings=(), prepare=None):
+    """Shared attach: a veth cable whose ends the kernels keep. `device` may be one that `prepare`
+    makes upon the cable in each namespace, as a VLAN."""
+    spaces = bed.netns("near"), bed.netns("far")
+    bed.veth(spaces[0], "eth0", spaces[1], "eth0")
+    apps = []
+    for netns, table, lcores in zip(spaces, (NEAR, FAR), LCORES):
+        if prepare is not None:
+            prepare(netns)
+        netns.address(device or "eth0", *addresses(table))
+        apps.append(appliance.start(bed, netns, netns.name.rpartition("-")[2], lcores=lcores, config=[
+            *SETTINGS, *settings, f"add key {KEY_ID} file {secret_file(bed)}",
+            "add port net0 profile af_packet dev eth0"]))
+    return Pair(*apps)
+
+
+def kernel_lab(bed, settings=()):
+    """One appliance at the far addresses, kernel sockets at the near ones."""
+    here, there = bed.netns("far"), bed.netns("near")
+    bed.veth(here, "eth0", there, "eth0")
+    here.address("eth0", *addresses(FAR))
+    there.address("eth0", *addresses(NEAR))
+    box = appliance.start(bed, here, "far", config=[
+        *SETTINGS, *settings, f"add key {KEY_ID} file {secret_file(bed)}",
+        "add port net0 profile af_packet dev eth0"])
+    return Lab(box, there, "eth0")

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Copyright (c) 2026 The twampline authors
+"""Passphrases and keys show in no log, answer, error or core."""
+
+import contextlib
+import json
+import pathlib
+import secrets as random
+import subprocess
+
+import pytest
+
+from dts.api import needles, peer, rig
+from dts.api.exchange import Exchange
+from dts.framework import bed as beds
+
+FAST = {"interval_ns": 5_000_000, "tmax_ns": 500_000_000, "timeout_ns": 500_000_000}
+
+
+def fresh(name):
+    return f"{name}-{random.token_hex(12)}"
+
+
+@pytest.fixture(scope="module")
+def hidden():
+    """Passphrases by the way they come in."""
+    made = needles.Secrets()
+    for way in ("json", "shell", "hex", "wrong", "inline"):
+        made.passphrase(way, fresh(way))
+    made.passphrase("file", rig.SECRET)
+    return made
+
+
+@pytest.fixture(scope="module")
+def lab(bed):
+    return rig.kernel_lab(bed, settings=["set config server_count 2048"])
+
+
+def told(box):
+    """Everything the box says without being asked about secrets."""
+    said = [box.log]
+    for method in ("config.show", "key.show", "server.show", "server.connections", "server.limits",
+                   "session.show", "test.show", "system.show", "port.show", "stats.show",
+                   "rpc.show", "lcore.show", "clock.show", "route.show"):
+        said.append(json.dumps(box.call(method)))
+    return "\n".join(said)
+
+
+def test_answers_and_logs(lab, hidden):
+    """Keys by JSON, file and twampctl; wrong ones; measurements; then everything that can be read.
+
+    Steps: add keys each way, fail in every way that touches a secret, measure with an inline one.
+    Verify: no answer, error, log line or listing contains a secret.
+    """
+    texts = []
+    way = {name: octets.decode() for name, octets in hidden.octets.items()}
+    texts.append(str(lab.box.call("key.add", id="json", passphrase=way["json"])))
+    texts.append(lab.box.refusal("key.add", id="json", passphrase=way["wrong"]).text)
+    texts.append(str(lab.box.call("key.add", id="hex", hex=way["hex"].encode().hex())))
+    texts.append(lab.box.refusal("key.add", id="x", passphrase=way["wrong"] * 60).text)
+    texts.append(lab.box.refusal("key.add", id="x", base64=way["wrong"]).text)
+    texts.append(lab.box.refusal("key.add", id="x", hex=way["wrong"]).text)
+    texts.append(lab.box.refusal("key.add", id=way["wrong"] * 4, passphrase="p").text)
+    texts.append(lab.box.refusal("key.add", id="x", passphrase={"p": way["wrong"]}).text)
+    texts.append(lab.box.refusal("test.run", host=rig.NEAR["v4"], user="u", secret=way["wrong"],
+                                 nonsense=way["wrong"]).text)
+    done = lab.box.twampctl("key.add", "id=ctl", f"passphrase={way['wrong']}")
+    texts += [done.stdout, done.stderr]
+    with lab.server(key_id="inline", secret=way["inline"]):
+        report = lab.box.measure(rig.NEAR["v4"], user="inline", secret=way["inline"], count=20,
+                                 mode="encrypted", **FAST)
+        report.only.clean(20)
+        texts.append(json.dumps(report.fields))
+        texts.append(lab.box.refusal("test.run", host=rig.NEAR["v4"], user="inline",
+                                     secret=way["wrong"], **FAST).text)
+    with lab.client("v4") as client:
+        assert client.set_up(peer.AUTHENTICATED, b"json", way["wrong"].encode()) == 1
+    texts.append(told(lab.box))
+    assert not hidden.in_text("\n".join(texts))
+
+
+def test_raw_lines(lab, hidden):
+    """Lines that are no request at all do not come back either.
+
+    Steps: a line with a passphrase cut short, one with trailing garbage, one in a batch.
+    Verify: errors without the passphrase.
+    """
+    secret = hidden.octets["wrong"].decode()
+    request = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "key.add",
+                          "params": {"id": "k", "passphrase": secret}})
+    for line in (request[:-3], request + "x", f"[{request[:-1]},}}]", request.replace("key.", "no.")):
+        with lab.box.connect() as conn:
+            conn.send_raw(line.encode() + b"\n")
+            assert not hidden.in_text(json.dumps(conn.line()))
+    assert not hidden.in_text(lab.box.log)
+
+
+def take_core(box, folder):
+    """A core of the running appliance with every kind of mapping that a core may hold."""
+    pathlib.Path(f"/proc/{box.pid}/coredump_filter").write_text("0x7f")
+    # where root may not raise it, gcore does not care
+    subprocess.run(["prlimit", "--pid", str(box.pid), "--core=unlimited"], check=False)
+    done = beds.run(["gcore", "-o", str(folder / "core"), str(box.pid)])
+    path = folder / f"core.{box.pid}"
+    assert path.exists(), done.stdout + done.stderr
+    return path
+
+
+def test_core(lab, bed, hidden):
+    """A core taken by root while sessions live holds no key.
+
+    Steps: sessions in three modes from the peer, one of our own against it; note every key both
+        know; take a core with gcore, RLIMIT_CORE unlimited, all mappings asked for.
+    Verify: a canary shows that the core has the heap; no key or passphrase does, binary,
+        hexadecimal, expanded, or as HMAC state; the sessions go on.
+    """
+    canary = fresh("canary")
+    lab.box.call("key.add", id=canary, passphrase=fresh("other"))
+    kept = []
+    with contextlib.ExitStack() as stack:
+        for mode in ("authenticated", "encrypted", "mixed"):
+            client = stack.enter_context(lab.client("v4", mode))
+            ex = stack.enter_context(Exchange(lab, client))
+            assert client.start() == 0
+            ex.ask()
+            kept.append((client, ex))
+            hidden.stream(f"server {mode}", client.stream)
+            hidden.token_key(f"server {mode}", rig.SECRET, client.greeting)
+            hidden.session(f"server {mode}", ex.session)
+        known = []
+        server = stack.enter_context(lab.server())
+        server.on_session = lambda stream, session: known.append((stream, session))
+        with lab.box.connect() as conn:
+            conn.subscribe("test.*")
+            test = conn.call("test.start", {"host": rig.NEAR["v4"], "user": rig.KEY_ID,
+                                            "mode": "encrypted", "duration_ns": 600 * 10**9, **FAST})
+            conn.event("test.progress", 10, lambda d: d["received"] > 0)
+            hidden.stream("client", known[0][0])
+            hidden.session("client", known[0][1])
+            core = take_core(lab.box, bed.folder)
+            memory = needles.dumped(core)
+            core.unlink()
+            assert canary.encode() in memory, "this core shows nothing"
+            assert not hidden.in_memory(memory)
+            conn.call("test.stop", {"id": test["id"]})
+            conn.event("test.done", 10, lambda d: d["id"] == test["id"])
+        for client, ex in kept:
+            ex.ask()
+            client.stop()

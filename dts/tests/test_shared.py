@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Copyright (c) 2026 The twampline authors
+"""Two appliances that share a kernel interface, plain and with VLANs upon it."""
+
+import pytest
+
+from dts.api import rig
+
+FAST = {"interval_ns": 2_000_000, "tmax_ns": 500_000_000, "timeout_ns": 500_000_000}
+
+
+@pytest.fixture(scope="module")
+def pair(bed):
+    return rig.veth_pair(bed)
+
+
+@pytest.mark.parametrize("family", rig.FAMILIES)
+@pytest.mark.parametrize("mode", rig.MODES)
+def test_mode(pair, mode, family):
+    """A session in each mode measures without loss through the kernel's own interface.
+
+    Steps: 300 packets, 2 ms apart.
+    Verify: a clean report; the counters of both appliances moved by exactly as much.
+    """
+    before = pair.counters()
+    report = pair.near.measure(rig.FAR[family], mode=mode, count=300, **FAST)
+    report.only.clean(300)
+    path = report.only.report["path"]
+    assert path["hops_forward_max"] == path["hops_reverse_max"] == 0, path
+    pair.reports_agree(before, 300)
+
+
+def test_kernel_traffic(pair):
+    """The kernels keep their traffic.
+
+    Steps: ping both families while a session runs.
+    Verify: no ping is lost or answered twice; the report is clean.
+    """
+    with pair.near.connect() as conn:
+        call = conn.ask("test.run", {"host": rig.FAR["v4"], "mode": "open", "count": 400, **FAST})
+        for address in rig.FAR.values():
+            out = pair.near.netns.sh(f"ping -q -c 20 -i 0.01 -W 2 {address}").stdout
+            assert " 0% packet loss" in out and "duplicates" not in out, out
+        test = conn.answer(call)
+    pair.near.result(test["id"]).only.clean(400)
+
+
+def test_largest(pair):
+    """The MTU of the interface bounds a packet, and the largest passes.
+
+    Steps: 50 packets of the largest UDP payload that fits the MTU, both ways.
+    Verify: a clean report.
+    """
+    report = pair.near.measure(rig.FAR["v6"], mode="encrypted", count=50, size=1500 - 48, **FAST)
+    report.only.clean(50)
+
+
+def vlan(netns):
+    """eth0.7: 802.1Q."""
+    netns.sh("ip link add link eth0 name eth0.7 type vlan id 7")
+
+
+def qinq(netns):
+    """eth0.7.9: 802.1Q inside 802.1ad."""
+    netns.sh("ip link add link eth0 name eth0.7 type vlan id 7 protocol 802.1ad")
+    netns.sh("ip link set eth0.7 up")
+    netns.sh("ip link add link eth0.7 name eth0.7.9 type vlan id 9")
+
+
+@pytest.mark.parametrize("device,prepare", (("eth0.7", vlan), ("eth0.7.9", qinq)))
+def test_tagged(bed, device, prepare):
+    """VLAN interfaces of the kernel upon a shared port.
+
+    Steps: addresses on a VLAN, or a VLAN in a VLAN; measure in the four modes, v4 and v6; ping.
+    Verify: clean reports, counters of both agree, no ping lost.
+    """
+    with bed.inner(device) as cable:
+        try:
+            prepare(cable.netns("probe", "eth0"))
+        except RuntimeError as err:
+            pytest.skip(f"this kernel has no VLAN interfaces (CONFIG_VLAN_8021Q): {err}")
+    with bed.inner(device) as cable:
+        pair = rig.veth_pair(cable, device=device, prepare=prepare)
+        for mode in rig.MODES:
+            for family in rig.FAMILIES:
+                before = pair.counters()
+                pair.near.measure(rig.FAR[family], mode=mode, count=100, **FAST).only.clean(100)
+                pair.reports_agree(before, 100)
+        out = pair.near.netns.sh(f"ping -q -c 20 -i 0.01 -W 2 {rig.FAR['v4']}").stdout
+        assert " 0% packet loss" in out, out
