@@ -67,19 +67,21 @@ release_hugepages() {
 
 # build_tree DIR COMPILER MESON-OPTION...: configure once, then compile
 build_tree() {
-	local dir=$1 compiler=$2
+	local dir=$1 compiler=$2 log
 
 	shift 2
+	mkdir -p "${dir%/*}"
+	log=$dir.log
 	if [ ! -e "$dir/build.ninja" ]; then
 		rm -rf "$dir"
-		CC=$compiler meson setup "$dir" "$@" >"$dir.log" 2>&1 || {
-			cat "$dir.log" >&2
+		CC=$compiler meson setup "$dir" "$@" >"$log" 2>&1 || {
+			cat "$log" >&2
 			die "meson setup $dir failed"
 		}
 	fi
-	ninja -C "$dir" >"$dir.log" 2>&1 || {
-		tail -n 40 "$dir.log" >&2
-		die "building $dir failed; the whole output is in $dir.log"
+	ninja -C "$dir" >"$log" 2>&1 || {
+		tail -n 40 "$log" >&2
+		die "building $dir failed; the whole output is in $log"
 	}
-	rm -f "$dir.log"
+	rm -f "$log"
 }
