@@ -112,7 +112,10 @@ size_decide(struct tw_test *t)
 static int
 request_one(struct tw_test *t, struct tw_test_sess *s)
 {
+	/* said in full: not every server takes zero for the ends of the control connection */
 	const struct tw_ctl_want want = {
+		.sender_addr = t->local,
+		.receiver_addr = t->p.host,
 		.sender_port = s->sender_port,
 		.receiver_port = s->asked_port,
 		.padding_len = (uint32_t)(t->size - t->fmt->req_min),
@@ -137,7 +140,7 @@ request_all(struct tw_test *t)
 		tw_test_end(t, TW_TEST_FAILED);
 		return;
 	}
-	for (i = 0; i < t->p.sessions; i++) {
+	for (i = 0; i < t->p.sessions && t->cli != NULL; i++) {
 		ret = request_one(t, &t->sess[i]);
 		if (ret == 0)
 			continue;
@@ -146,7 +149,8 @@ request_all(struct tw_test *t)
 		tw_test_end(t, TW_TEST_FAILED);
 		return;
 	}
-	tw_io_cli_kick(t->cli);
+	if (t->cli != NULL)
+		tw_io_cli_kick(t->cli);
 }
 
 /* ---- what the client machine says ---- */

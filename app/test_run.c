@@ -254,6 +254,8 @@ tw_test_end(struct tw_test *t, enum tw_test_state state)
 {
 	void (*fn)(void *arg, struct tw_test *t) = t->on_end;
 
+	if (t->state >= TW_TEST_DONE)
+		return; /* a call that failed had told of the connection's end already */
 	t->state = (uint8_t)state;
 	t->ended_utc_ns = tw_test_now(t);
 	test_release(t);
