@@ -139,6 +139,7 @@ static const struct tw_io_pipe_ops pipe_ops = {
 	.want = pipe_want,
 	.input = pipe_input,
 	.eof = pipe_eof,
+	.lost = pipe_eof,
 	.output = pipe_output,
 	.sent = pipe_sent,
 	.is_done = pipe_is_done,

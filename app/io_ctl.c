@@ -181,6 +181,12 @@ pipe_eof(void *m, struct tw_ctl_time now)
 	tw_ctl_conn_eof(m, now);
 }
 
+static void
+pipe_lost(void *m, struct tw_ctl_time now)
+{
+	tw_ctl_conn_lost(m, now);
+}
+
 static const uint8_t *
 pipe_output(const void *m, size_t *len)
 {
@@ -203,6 +209,7 @@ static const struct tw_io_pipe_ops pipe_ops = {
 	.want = pipe_want,
 	.input = pipe_input,
 	.eof = pipe_eof,
+	.lost = pipe_lost,
 	.output = pipe_output,
 	.sent = pipe_sent,
 	.is_done = pipe_is_done,

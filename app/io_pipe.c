@@ -48,8 +48,10 @@ pipe_read(struct tw_io_pipe *p)
 			p->ops->input(p->machine, buf, (size_t)len, tw_ctl_io_time(p->app));
 			continue;
 		}
-		if (len == 0 || (errno != EAGAIN && errno != EINTR))
+		if (len == 0)
 			p->ops->eof(p->machine, tw_ctl_io_time(p->app));
+		else if (errno != EAGAIN && errno != EINTR)
+			p->ops->lost(p->machine, tw_ctl_io_time(p->app));
 		return;
 	}
 }
@@ -75,7 +77,7 @@ pipe_write(struct tw_io_pipe *p)
 			continue;
 		if (errno == EAGAIN)
 			return true;
-		p->ops->eof(p->machine, tw_ctl_io_time(p->app));
+		p->ops->lost(p->machine, tw_ctl_io_time(p->app));
 		return false;
 	}
 }
@@ -89,7 +91,8 @@ tw_io_pipe_run(struct tw_io_pipe *p, uint32_t events)
 	if ((events & EPOLLIN) != 0)
 		pipe_read(p);
 	else if ((events & (EPOLLERR | EPOLLHUP)) != 0)
-		p->ops->eof(p->machine, tw_ctl_io_time(p->app));
+		/* the loop tells it again and again until the descriptor is closed */
+		p->ops->lost(p->machine, tw_ctl_io_time(p->app));
 	is_full = pipe_write(p);
 	if (p->ops->is_done(p->machine))
 		return true;
@@ -98,7 +101,7 @@ tw_io_pipe_run(struct tw_io_pipe *p, uint32_t events)
 	if (is_full)
 		wanted |= EPOLLOUT;
 	if (tw_loop_fd_want(&p->app->loop, &p->w, wanted) != 0)
-		p->ops->eof(p->machine, tw_ctl_io_time(p->app));
+		p->ops->lost(p->machine, tw_ctl_io_time(p->app));
 	return p->ops->is_done(p->machine);
 }
 

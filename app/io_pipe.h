@@ -23,6 +23,7 @@ struct tw_io_pipe_ops {
 	size_t (*want)(const void *machine);
 	void (*input)(void *machine, const void *octets, size_t len, struct tw_ctl_time now);
 	void (*eof)(void *machine, struct tw_ctl_time now);
+	void (*lost)(void *machine, struct tw_ctl_time now); /* broken: nothing can be sent */
 	const uint8_t *(*output)(const void *machine, size_t *len);
 	void (*sent)(void *machine, size_t len, struct tw_ctl_time now);
 	bool (*is_done)(const void *machine);
