@@ -344,6 +344,7 @@ class Server(threading.Thread):
         self.reflected = 0
         self.rejected = 0    # test packets that did not verify
         self.stops = []      # (Accept, Number of Sessions) of each Stop-Sessions
+        self.asked = []      # (Sender Address, Receiver Address) of each request, as in it
         self.current = None  # socket of the connection being served
         self.on_session = lambda stream, session: None  # told of each session accepted
 
@@ -448,6 +449,7 @@ class _Connection:
         sender_port, receiver_port = struct.unpack_from("!HH", message, 12)
         padding, = struct.unpack_from("!I", message, 64)
         dscp = message[84] & 0x3f
+        self.server.asked.append((message[16:32], message[32:48]))
         local, remote = self.local, self.remote
         family = socket.AF_INET6 if ":" in local else socket.AF_INET
         size = 16 if family == socket.AF_INET6 else 4

@@ -313,6 +313,37 @@ def test_damaged_v6(lab, name, fault):
         client.stop()
 
 
+def test_reset_when_full(lab):
+    """A peer that asks without reading until both directions are full, then resets.
+
+    Steps: three such peers in open mode, beside an honest session.
+    Verify: their connections are gone at once, not after T_msg; the session loses nothing.
+    """
+    request = bytearray(112)
+    request[0:3] = 5, 4, 1  # Conf-Sender: refused, which costs an answer each
+    peers = []
+    with Witness(lab) as witness:
+        for _ in range(3):
+            with lab.there.inside():
+                sock = socket.socket()
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            sock.settimeout(2)
+            sock.connect((rig.FAR["v4"], 862))
+            assert len(sock.recv(64, socket.MSG_WAITALL)) == 64
+            sock.sendall(struct.pack("!I160x", peer.OPEN))
+            with pytest.raises(TimeoutError):
+                sock.sendall(bytes(request) * 400_000)
+            peers.append(sock)
+        for sock in peers:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            sock.close()
+        deadline = time.monotonic() + 5
+        while lab.box.call("server.show")["connections"] > 1 and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert lab.box.call("server.show")["connections"] == 1
+    assert witness.sent > 0 and witness.missing == []
+
+
 def test_flood(lab):
     """Random datagrams and frames at a running session.
 

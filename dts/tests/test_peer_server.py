@@ -43,6 +43,18 @@ def test_mode(lab, mode, family):
     assert there.stops == [(0, 1)]
 
 
+@pytest.mark.parametrize("family", rig.FAMILIES)
+def test_addresses(lab, family):
+    """Requests name both addresses: some servers take zero addresses literally and answer nobody.
+
+    Steps: one session.
+    Verify: the request held the addresses of the control connection's ends.
+    """
+    with lab.server(family) as there:
+        measure(lab, family, count=5).only.clean(5)
+    assert there.asked == [(peer.pack_address(rig.FAR[family]), peer.pack_address(rig.NEAR[family]))]
+
+
 def test_best_mode(lab):
     """Of several modes wanted the first that is offered is taken, never one below the floor.
 
