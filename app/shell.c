@@ -19,7 +19,6 @@
 
 #include <cmdline.h>
 #include <cmdline_rdline.h>
-#include <cmdline_socket.h>
 
 #include "config_file.h"
 #include "shell_i.h"
@@ -110,37 +109,70 @@ feed(struct tw_shell *sh, struct cmdline *cl)
 	return res;
 }
 
+/*
+ * Made while the process is still privileged: afterwards the limit of locked memory may be used up.
+ * cmdline_stdin_new() would do, but sets up the terminal at once.
+ */
+int
+shell_terminal_new(struct tw_shell *sh)
+{
+	if (!isatty(STDIN_FILENO))
+		return 0;
+	sh->cl = cmdline_new(shell_tokens_init(sh), "", STDIN_FILENO, STDOUT_FILENO);
+	if (sh->cl == NULL)
+		return -ENOMEM;
+	/* line, history and kill buffers of the library are part of this object */
+	sh->cl_size = malloc_usable_size(sh->cl);
+	return tw_crypto_hide(sh->cl, sh->cl_size);
+}
+
+void
+shell_terminal_free(struct tw_shell *sh)
+{
+	if (sh->cl == NULL)
+		return;
+	tw_crypto_wipe(sh->cl, sh->cl_size); /* no pointer in it owns anything */
+	cmdline_free(sh->cl);
+	sh->cl = NULL;
+}
+
+/* Characters as they are typed, without echo; Ctrl-C is one of them. */
+static bool
+terminal_raw(struct termios *before)
+{
+	struct termios raw;
+
+	if (tcgetattr(STDIN_FILENO, before) != 0)
+		return false;
+	raw = *before;
+	raw.c_lflag &= (tcflag_t) ~(ICANON | ECHO | ISIG);
+	return tcsetattr(STDIN_FILENO, TCSADRAIN, &raw) == 0;
+}
+
 static int
 run_terminal(struct tw_shell *sh)
 {
-	struct cmdline *cl = cmdline_stdin_new(shell_tokens_init(sh), PROMPT);
 	struct pollfd p = {.fd = STDIN_FILENO, .events = POLLIN};
-	size_t size;
+	struct termios before;
 
-	if (cl == NULL) {
-		fputs("twampline: the terminal cannot be set up for the shell; pipe the lines in, "
+	if (!terminal_raw(&before)) {
+		fputs("twampline: the terminal cannot be set up for the shell: pipe the lines in, "
 		      "or "
 		      "use twampctl\n",
 			stderr);
 		return 1;
 	}
-	/* line, history and kill buffers of the library are part of this object */
-	size = malloc_usable_size(cl);
-	if (tw_crypto_hide(cl, size) != 0)
-		fputs("twampline: the line buffer cannot be locked (ulimit -l): do not type "
-		      "secrets here, use files\n",
-			stderr);
+	cmdline_set_prompt(sh->cl, PROMPT);
+	rdline_newline(cmdline_get_rdline(sh->cl), PROMPT);
 	sh->on_idle = look_for_ctrl_c;
 	while (is_running(sh)) {
-		if (poll(&p, 1, POLL_MS) > 0 && feed(sh, cl) < 0)
+		if (poll(&p, 1, POLL_MS) > 0 && feed(sh, sh->cl) < 0)
 			break;
 	}
 	sh->on_idle = NULL;
+	tcsetattr(STDIN_FILENO, TCSADRAIN, &before);
 	fputs("\n", stdout);
 	fflush(stdout);
-	/* not cmdline_stdin_exit(): it would free the object before it can be wiped */
-	tw_crypto_wipe(cl, size);
-	cmdline_free(cl);
 	return 0;
 }
 
@@ -185,13 +217,5 @@ run_pipe(struct tw_shell *sh)
 int
 tw_shell_run(struct tw_shell *sh)
 {
-	struct termios before;
-	int status;
-
-	tw_crypto_hide_stack(); /* the line editor copies words on it */
-	if (!isatty(STDIN_FILENO) || tcgetattr(STDIN_FILENO, &before) != 0)
-		return run_pipe(sh);
-	status = run_terminal(sh);
-	tcsetattr(STDIN_FILENO, TCSADRAIN, &before);
-	return status;
+	return sh->cl != NULL ? run_terminal(sh) : run_pipe(sh);
 }

@@ -279,8 +279,13 @@ tw_shell_new(struct tw_app *app)
 	if (sh == NULL)
 		return NULL;
 	sh->app = app;
-	if (tw_ask_init(&sh->ask, app, TW_OP_ADMIN, &sh->args, on_answer, sh) == 0)
+	if (tw_ask_init(&sh->ask, app, TW_OP_ADMIN, &sh->args, on_answer, sh) != 0)
+		goto fail;
+	if (!app->options.is_interactive || shell_terminal_new(sh) == 0)
 		return sh;
+	tw_shell_free(sh);
+	return NULL;
+fail:
 	tw_crypto_unmap(sh, sizeof(*sh));
 	return NULL;
 }
@@ -290,6 +295,7 @@ tw_shell_free(struct tw_shell *sh)
 {
 	if (sh == NULL)
 		return;
+	shell_terminal_free(sh);
 	tw_ask_fini(&sh->ask);
 	tw_crypto_unmap(sh, sizeof(*sh));
 }

@@ -50,6 +50,8 @@ struct tw_shell {
 	char *answer; /* malloc'ed text; control's while a request waits */
 
 	/* librte_cmdline */
+	struct cmdline *cl; /* NULL: standard input is no terminal */
+	size_t cl_size;
 	const char *line; /* of the command being matched */
 	bool is_eol;      /* the last word matched ends the line */
 	struct tw_args_words partial;
@@ -76,6 +78,12 @@ int shell_exec(struct tw_shell *sh, const char *line, size_t len, char **text);
 
 /** Ask the control lcore to abandon what runs. */
 void shell_interrupt(struct tw_shell *sh);
+
+/* ---- shell.c ---- */
+
+/** The line editor, in secret memory, if there is a terminal. @return 0 or -errno */
+int shell_terminal_new(struct tw_shell *sh);
+void shell_terminal_free(struct tw_shell *sh);
 
 /* ---- shell_tokens.c ---- */
 
