@@ -74,7 +74,10 @@ tw_ports_free(struct tw_ports *ps)
 int
 tw_ports_add(struct tw_ports *ps, const struct tw_port_cfg *cfg, char err[TW_PORT_ERR_SIZE])
 {
-	struct tw_port_env env = {.lcore_cnt = ps->app->data_lcore_cnt, .socket_id = SOCKET_ID_ANY};
+	struct tw_port_env env = {.lcore_cnt = ps->app->data_lcore_cnt,
+		.socket_id = SOCKET_ID_ANY,
+		.uid = ps->app->privs.is_dropping ? ps->app->privs.uid : 0,
+		.gid = ps->app->privs.is_dropping ? ps->app->privs.gid : 0};
 	struct tw_ports_entry *e;
 	struct tw_port *port;
 	int ret;

@@ -11,19 +11,34 @@
 
 #include "port_i.h"
 
-/* A device whose link has just changed may still be at work on it in its own thread. */
+/* A device whose link has just changed may still be in the middle of it. */
 static void
-let_settle(const struct tw_port *p)
+let_settle(struct tw_port *p)
 {
-	int64_t settle_ns = p->priv->profile.settle_ms * 1000000LL;
-	int64_t left_ns = p->priv->link_changed_ns + settle_ns - port_now_ns();
-	struct timespec ts = {.tv_nsec = left_ns};
+	const int64_t settle_ns = p->priv->profile.settle_ms * 1000000LL;
+	const struct timespec pause = {.tv_nsec = 2000000};
+	struct tw_port_link link;
 
-	if (left_ns <= 0 || settle_ns == 0)
+	if (settle_ns == 0)
 		return;
-	ts.tv_sec = left_ns / 1000000000;
-	ts.tv_nsec = left_ns % 1000000000;
-	nanosleep(&ts, NULL);
+	do {
+		tw_port_link_get(p, &link);
+		if (link.is_up != p->priv->link.is_up) {
+			p->priv->link = link;
+			p->priv->link_changed_ns = port_now_ns();
+		}
+	} while (port_now_ns() - p->priv->link_changed_ns < settle_ns &&
+		 nanosleep(&pause, NULL) == 0);
+}
+
+/* Together, so that no peer can come in between. An adopted device is its maker's to close. */
+static int
+stop_and_close(struct tw_port *p)
+{
+	if (p->is_started)
+		(void)rte_eth_dev_stop(p->eth_id);
+	p->is_started = false;
+	return p->is_adopted ? 0 : rte_eth_dev_close(p->eth_id);
 }
 
 /* Frames still held somewhere would be returned into freed memory: then the pool stays. */
@@ -40,13 +55,11 @@ tw_port_close(struct tw_port *p)
 {
 	if (p == NULL)
 		return;
-	if (p->is_started) {
+	if (p->eth_id != RTE_MAX_ETHPORTS) {
 		let_settle(p);
-		(void)rte_eth_dev_stop(p->eth_id);
-		p->is_started = false;
+		(void)port_call(p, stop_and_close);
 	}
 	port_exception_close(p);
-	/* removing a device closes it; an adopted one is its maker's to close */
 	port_device_remove(p);
 	if (p->priv->xdp_prog_id != 0)
 		(void)port_xdp_detach(p->ifindex, p->priv->xdp_prog_id);

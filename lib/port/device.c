@@ -6,9 +6,15 @@
  */
 #include <errno.h>
 #include <net/if.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
 
+#include <rte_alarm.h>
 #include <rte_bus.h>
 #include <rte_dev.h>
 #include <rte_ethdev.h>
@@ -158,6 +164,76 @@ iface_check(struct tw_port *p, char *err)
 	return 0;
 }
 
+/* The value of "key=" in a list of arguments; false if it is not there or too long. */
+static bool
+value_of(const char *args, const char *key, char *out, size_t size)
+{
+	const size_t key_len = strlen(key);
+
+	for (; *args != '\0'; args += *args == ',') {
+		const size_t len = strcspn(args, ",");
+
+		if (len > key_len && strncmp(args, key, key_len) == 0 && args[key_len] == '=') {
+			if (len - key_len - 1 >= size)
+				return false;
+			memcpy(out, args + key_len + 1, len - key_len - 1);
+			out[len - key_len - 1] = '\0';
+			return true;
+		}
+		args += len;
+	}
+	return false;
+}
+
+/* The socket file that the driver of this port makes. */
+static bool
+socket_path(const struct tw_port *p, struct sockaddr_un *out)
+{
+	const struct tw_port_profile *prof = &p->priv->profile;
+
+	*out = (struct sockaddr_un){.sun_family = AF_UNIX};
+	return prof->socket_arg[0] != '\0' && port_args_have(p->cfg.args, prof->listens) &&
+	       value_of(p->cfg.args, prof->socket_arg, out->sun_path, sizeof(out->sun_path));
+}
+
+/* What a killed process left behind would keep the driver from listening: nobody is there. */
+static void
+remove_stale_socket(const struct tw_port *p)
+{
+	struct sockaddr_un sun;
+	struct stat st;
+	int fd;
+
+	if (!socket_path(p, &sun) || lstat(sun.sun_path, &st) != 0 || !S_ISSOCK(st.st_mode))
+		return;
+	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return;
+	if (connect(fd, (const struct sockaddr *)&sun, sizeof(sun)) != 0 && errno == ECONNREFUSED)
+		(void)unlink(sun.sun_path);
+	close(fd);
+}
+
+/*
+ * A socket file made as root would shut out a peer that has become the service user, as we are
+ * about to, and would stay behind when we go.
+ */
+int
+port_socket_give(const struct tw_port *p, const struct tw_port_env *env, char *err)
+{
+	struct sockaddr_un sun;
+	struct stat st;
+
+	if (env->uid == 0 || !socket_path(p, &sun) || lstat(sun.sun_path, &st) != 0 ||
+		!S_ISSOCK(st.st_mode) || st.st_uid != geteuid())
+		return 0;
+	if (lchown(sun.sun_path, env->uid, env->gid) == 0)
+		return 0;
+	snprintf(err, TW_PORT_ERR_SIZE, "port %s: socket %s cannot be given to user %u: %s",
+		p->cfg.name, sun.sun_path, (unsigned)env->uid, strerror(errno));
+	return -EPERM;
+}
+
 static int
 adopt(struct tw_port *p, char *err)
 {
@@ -193,6 +269,7 @@ hotplug(struct tw_port *p, char *err)
 	} else {
 		snprintf(p->dev_name, sizeof(p->dev_name), "%s_tw%u", prof->driver, p->idx);
 	}
+	remove_stale_socket(p);
 	res = rte_eal_hotplug_add(prof->bus, p->dev_name, args);
 	if (res == 0) {
 		p->priv->is_probed = true;
@@ -228,6 +305,44 @@ port_device_probe(struct tw_port *p, char *err)
 	if (res != 0)
 		port_device_remove(p);
 	return res;
+}
+
+/* A call made for somebody who waits. */
+struct call {
+	int (*fn)(struct tw_port *p);
+	struct tw_port *port;
+	int res;
+	sem_t done;
+};
+
+static void
+on_alarm(void *arg)
+{
+	struct call *c = arg;
+
+	c->res = c->fn(c->port);
+	sem_post(&c->done);
+}
+
+/*
+ * Some drivers work on a device in EAL's interrupt thread, without a lock (memif: a peer that
+ * goes or comes). Alarms run in that thread: what is called there cannot meet them half way.
+ */
+int
+port_call(struct tw_port *p, int (*fn)(struct tw_port *p))
+{
+	struct call c = {.fn = fn, .port = p};
+
+	if (!p->priv->profile.is_threaded || sem_init(&c.done, 0, 0) != 0)
+		return fn(p);
+	if (rte_eal_alarm_set(1, on_alarm, &c) != 0) {
+		sem_destroy(&c.done);
+		return fn(p);
+	}
+	while (sem_wait(&c.done) != 0)
+		; /* a signal */
+	sem_destroy(&c.done);
+	return c.res;
 }
 
 void

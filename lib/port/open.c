@@ -274,6 +274,18 @@ configure(struct tw_port *p, const struct tw_port_env *env, char *err)
 }
 
 static int
+start_device(struct tw_port *p)
+{
+	return rte_eth_dev_start(p->eth_id);
+}
+
+static int
+stop_device(struct tw_port *p)
+{
+	return rte_eth_dev_stop(p->eth_id);
+}
+
+static int
 start(struct tw_port *p)
 {
 	const struct tw_port_profile *prof = &p->priv->profile;
@@ -286,11 +298,11 @@ start(struct tw_port *p)
 		snprintf(area, sizeof(area), "pmd.net.%s", prof->name);
 		level = rte_log_get_level(rte_log_register(area));
 		rte_log_set_level_pattern(area, RTE_LOG_ALERT);
-		res = rte_eth_dev_start(p->eth_id);
+		res = port_call(p, start_device);
 		if (level >= 0)
 			rte_log_set_level_pattern(area, (uint32_t)level);
 	} else {
-		res = rte_eth_dev_start(p->eth_id);
+		res = port_call(p, start_device);
 	}
 	p->is_started = res == 0;
 	p->priv->link_changed_ns = port_now_ns();
@@ -309,7 +321,7 @@ tw_port_restart(struct tw_port *p)
 {
 	if (p->is_started) {
 		p->is_started = false;
-		(void)rte_eth_dev_stop(p->eth_id);
+		(void)port_call(p, stop_device);
 	}
 	return start(p);
 }
@@ -342,6 +354,9 @@ bring_up(struct tw_port *p, const struct tw_port_env *env, char *err)
 			p->cfg.name, p->dev_name, rte_strerror(-res));
 		return res;
 	}
+	res = port_socket_give(p, env, err);
+	if (res != 0)
+		return res;
 	if (p->priv->profile.leaves_xdp)
 		p->priv->xdp_prog_id = port_xdp_prog_id(p->ifindex);
 	return p->cfg.attach == TW_PORT_OWNED ? port_exception_open(p, env->socket_id, err) : 0;

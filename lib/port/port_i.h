@@ -14,7 +14,7 @@
 #define LINK_POLL_NS    100000000LL
 #define RESTART_WAIT_NS 250000000LL  /* between attempts to reach an absent peer */
 #define LINK_WAIT_NS    1000000000LL /* for a link after a start that went well */
-#define EXC_RING_CNT    512
+#define EXC_RING_CNT    2048
 #define EXC_BURST       32
 #define EXC_ROUNDS      8 /* bursts moved each way in one poll */
 #define EXC_PPS         100000
@@ -43,6 +43,10 @@ int64_t port_now_ns(void);
 
 /* device.c: make it be there, tell what it can. */
 int port_device_probe(struct tw_port *p, char *err);
+int port_socket_give(const struct tw_port *p, const struct tw_port_env *env, char *err);
+
+/** Call @p fn, in the thread in which the driver works on the device. Waits. */
+int port_call(struct tw_port *p, int (*fn)(struct tw_port *p));
 void port_device_remove(struct tw_port *p);
 
 /* Does a list of arguments hold this "key=value"? */

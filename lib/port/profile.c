@@ -56,8 +56,11 @@ static const struct key keys[] = {
 	YES_KEY("sees-foreign", sees_foreign),
 	YES_KEY("partial-checksum", is_partial_cksum),
 	YES_KEY("leaves-xdp", leaves_xdp),
+	YES_KEY("threaded", is_threaded),
 	YES_KEY("bifurcated", is_bifurcated),
 	TEXT_KEY("restart", restart, NULL),
+	TEXT_KEY("socket-arg", socket_arg, NULL),
+	TEXT_KEY("listens", listens, NULL),
 	TEXT_KEY("timestamps", timestamps, NULL),
 	TEXT_KEY("limits", limits, NULL),
 };

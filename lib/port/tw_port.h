@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include <rte_ethdev.h>
 #include <rte_flow.h>
@@ -60,6 +61,8 @@ struct tw_port_cfg {
 struct tw_port_env {
 	unsigned lcore_cnt; /* data lcores: the most queue pairs that make sense */
 	int socket_id;      /* memory; SOCKET_ID_ANY is fine */
+	uid_t uid; /* who we will be: owner of socket files that drivers make; 0: leave them */
+	gid_t gid;
 };
 
 /* Counters of the exception interface. One writer each: the control lcore. */
@@ -204,8 +207,11 @@ struct tw_port_profile {
 	bool sees_foreign;     /* frames for other stations may arrive */
 	bool is_partial_cksum; /* local peers' frames carry partial checksums */
 	bool leaves_xdp;       /* its XDP program stays on cfg.dev: detach it on close */
+	bool is_threaded;      /* works on the device in EAL's interrupt thread, too */
 	bool is_bifurcated;    /* shared: only steered flows arrive */
 	char restart[32];      /* no | yes | "key=value" in args: starts again for a link */
+	char socket_arg[16];   /* argument that names a socket file ... */
+	char listens[32];      /* ... which the driver makes if "key=value" is in args */
 	char timestamps[64];   /* for people: none | rx | timesync | scheduled */
 	char limits[256];      /* known limits, for people */
 };

@@ -9,6 +9,9 @@
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <rte_cycles.h>
@@ -140,6 +143,31 @@ Test(port, memif_joins_whoever_comes_first)
 		cr_assert_eq(if_nametoindex("dtap0"), 0);
 		cr_assert_eq(if_nametoindex("dtap1"), 0);
 	}
+}
+
+/* As a killed server and one that is about to become another user leave it. */
+Test(port, memif_takes_a_stale_socket_away_and_gives_its_own_to_the_service_user)
+{
+	const struct tw_port_env to_user = {
+		.lcore_cnt = 1, .socket_id = SOCKET_ID_ANY, .uid = 65534, .gid = 65534};
+	struct sockaddr_un sun = {.sun_family = AF_UNIX};
+	char err[TW_PORT_ERR_SIZE];
+	struct tw_port_cfg cfg;
+	struct tw_port *p;
+	struct stat st;
+	int fd;
+
+	start();
+	cfg = memif_cfg(0);
+	snprintf(sun.sun_path, sizeof(sun.sun_path), "/tmp/tw_eal_%d", getpid());
+	fd = socket(AF_UNIX, SOCK_SEQPACKET, 0);
+	cr_assert_eq(bind(fd, (struct sockaddr *)&sun, sizeof(sun)), 0);
+	close(fd);
+	cr_assert_eq(tw_port_open(&cfg, &to_user, err, &p), 0, "%s", err);
+	cr_assert_eq(lstat(sun.sun_path, &st), 0);
+	cr_assert_eq(st.st_uid, 65534);
+	tw_port_close(p);
+	cr_assert_neq(lstat(sun.sun_path, &st), 0);
 }
 
 Test(port, memif_comes_back_after_its_server)
