@@ -14,6 +14,9 @@
 #include <string.h>
 #include <sys/socket.h>
 
+/* the loops of libmnl cast const away; clang counts its macros as ours */
+#pragma GCC diagnostic ignored "-Wcast-qual"
+
 #define BUF_SIZE 8192
 
 /* States in which the address of a neighbour may be used, as the kernel itself does. */

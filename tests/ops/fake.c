@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "fake.h"
+#include "tw_base.h"
 
 struct fake fake;
 
@@ -51,6 +52,8 @@ op_wait(struct tw_app *app, const struct tw_args *args, struct tw_out *out)
 	if (tw_args_bool(args, "fail"))
 		return tw_out_fail(out, -EBUSY, NULL, NULL, "not now");
 	fake.waiting = tw_op_defer(out);
+	if (fake.all_cnt < TW_ARRAY_SIZE(fake.all))
+		fake.all[fake.all_cnt++] = fake.waiting;
 	tw_op_on_abandon(fake.waiting, on_abandon, NULL);
 	tw_out_str(out, "before", "deferred");
 	return TW_OP_DEFERRED;

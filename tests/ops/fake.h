@@ -13,7 +13,9 @@
 
 /* What the handlers did; the appliance itself is of no interest to them. */
 struct fake {
-	struct tw_op_call *waiting; /* of `wait thing` */
+	struct tw_op_call *waiting; /* of the last `wait thing` */
+	struct tw_op_call *all[80]; /* of every one */
+	unsigned all_cnt;
 	bool is_abandoned;
 	uint64_t shown;
 	char secret[64];
