@@ -211,7 +211,9 @@ static void *
 complete_later(void *arg)
 {
 	(void)arg;
-	usleep(50000);
+	while (__atomic_load_n(&fake.waiting, __ATOMIC_RELAXED) == NULL)
+		usleep(1000);
+	usleep(20000);
 	tw_op_complete(fake.waiting, 0);
 	return NULL;
 }
@@ -241,7 +243,9 @@ static void
 stop_control(struct tw_shell *s)
 {
 	(void)s;
-	tw_loop_stop(&app.loop);
+	/* only once it waits: the request may not have been looked at yet */
+	if (__atomic_load_n(&fake.waiting, __ATOMIC_RELAXED) != NULL)
+		tw_loop_stop(&app.loop);
 }
 
 Test(shell, is_told_when_the_appliance_ends)
