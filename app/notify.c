@@ -38,6 +38,6 @@ tw_notify(const char *state)
 	len += offsetof(struct sockaddr_un, sun_path);
 	if (sendto(fd, state, strlen(state), MSG_NOSIGNAL, (const struct sockaddr *)&sa,
 		    (socklen_t)len) < 0)
-		tw_log(TW_LOG_APP, TW_LOG_WARNING, "nobody reads NOTIFY_SOCKET");
+		tw_log(TW_LOG_APP, TW_LOG_INFO, "nobody reads NOTIFY_SOCKET");
 	close(fd);
 }

@@ -71,6 +71,18 @@ tw_ports_free(struct tw_ports *ps)
 	free(ps);
 }
 
+/* The index of a port that is going stays taken until its last frame has come back. */
+static int
+free_idx(const struct tw_ports *ps)
+{
+	int i;
+
+	for (i = 0; i < TW_PORT_MAX; i++)
+		if (ps->entry[i].port == NULL)
+			return i;
+	return -ENOSPC;
+}
+
 int
 tw_ports_add(struct tw_ports *ps, const struct tw_port_cfg *cfg, char err[TW_PORT_ERR_SIZE])
 {
@@ -78,11 +90,24 @@ tw_ports_add(struct tw_ports *ps, const struct tw_port_cfg *cfg, char err[TW_POR
 		.socket_id = SOCKET_ID_ANY,
 		.uid = ps->app->privs.is_dropping ? ps->app->privs.uid : 0,
 		.gid = ps->app->privs.is_dropping ? ps->app->privs.gid : 0};
+	struct tw_port_cfg mine = *cfg;
 	struct tw_ports_entry *e;
 	struct tw_port *port;
 	int ret;
 
-	ret = tw_port_open(cfg, &env, err, &port);
+	if (tw_ports_find(ps, cfg->name) != NULL) {
+		snprintf(err, TW_PORT_ERR_SIZE, "port %s exists already; choose another name",
+			cfg->name);
+		return -EEXIST;
+	}
+	ret = free_idx(ps);
+	if (ret < 0) {
+		snprintf(err, TW_PORT_ERR_SIZE, "there are %d ports already; remove one first",
+			TW_PORT_MAX);
+		return ret;
+	}
+	mine.idx = (uint8_t)ret;
+	ret = tw_port_open(&mine, &env, err, &port);
 	if (ret != 0)
 		return ret;
 	ret = tw_dp_port_add(ps->app->dp, port);
