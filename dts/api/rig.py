@@ -128,11 +128,19 @@ def wait_link(app, port, patience=20):
                        lambda data: data["port"] == port and data["is_up"])
 
 
-def veth_pair(bed, device=None, settings=(), prepare=None):
+def veth_pair(bed, device=None, settings=(), prepare=None, middle=None):
     """Shared attach: a veth cable whose ends the kernels keep. `device` may be one that `prepare`
-    makes upon the cable in each namespace, as a VLAN."""
+    makes upon the cable in each namespace, as a VLAN. `middle` is a namespace with a bridge to run
+    the cable through: at the ends the kernel shows captures only what arrives."""
     spaces = bed.netns("near"), bed.netns("far")
-    bed.veth(spaces[0], "eth0", spaces[1], "eth0")
+    if middle is None:
+        bed.veth(spaces[0], "eth0", spaces[1], "eth0")
+    else:
+        middle.sh("ip link add br0 type bridge")
+        middle.sh("ip link set br0 up")
+        for space, port in zip(spaces, ("near", "far")):
+            bed.veth(space, "eth0", middle, port)
+            middle.sh(f"ip link set {port} master br0")
     apps = []
     for netns, table, lcores in zip(spaces, (NEAR, FAR), LCORES):
         if prepare is not None:
