@@ -283,12 +283,19 @@ class Ping(Case):
 
     def test_refuses_what_makes_no_sense(self):
         self.assertEqual(self.run_ctl("ping", "192.0.2.1")[0], 2)
-        self.assertEqual(self.run_ctl("ping", "192.0.2.1", "--mode", "open", "--user", "a")[0], 2)
         self.assertEqual(self.run_ctl("ping", "192.0.2.1", "--user", "a", "--key-file",
                                       self.key_file("\n"))[0], 2)
         self.assertEqual(self.run_ctl("ping", "192.0.2.1", "--user", "a", "--key-file",
                                       self.folder + "/none")[0], 2)
         self.assertEqual(self.run_ctl("ping", "-6", "192.0.2.1", "--mode", "open")[0], 2)
+
+    def test_sends_no_key_in_open_mode(self):
+        box = self.appliance()
+        self.script(box)
+        self.run_ctl("ping", "192.0.2.1", "--mode", "open", "--user", "a", "--key-file",
+                     self.key_file(), "-q")
+        self.assertNotIn("user", box.sent("test.start")[0])
+        self.assertNotIn("secret", box.sent("test.start")[0])
 
     def test_refuses_an_appliance_of_another_interface(self):
         self.appliance().results["system.version"] = {"api_version": "2.0"}
