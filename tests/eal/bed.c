@@ -347,7 +347,7 @@ bed_send(struct bed *b, const struct flow *f, const struct tw_send_cfg *in, bool
 bool
 bed_wait_done(struct bed *b, uint32_t id, struct tw_dp_event *ev)
 {
-	const uint64_t end_tsc = rte_rdtsc() + 5 * rte_get_tsc_hz();
+	const uint64_t end_tsc = rte_rdtsc() + 10 * rte_get_tsc_hz();
 
 	while (rte_rdtsc() < end_tsc) {
 		bed_turns(b, 1);

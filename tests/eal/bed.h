@@ -79,7 +79,7 @@ struct rte_mbuf *bed_request(struct bed *b, const struct flow *f, const struct t
 struct tw_send_sess *bed_send(
 	struct bed *b, const struct flow *f, const struct tw_send_cfg *cfg, bool has_raw);
 
-/** Turns until the DONE of session @p id, at most 5 s. */
+/** Turns until the DONE of session @p id, at most 10 s. */
 bool bed_wait_done(struct bed *b, uint32_t id, struct tw_dp_event *ev);
 
 tw_ns bed_now(const struct bed *b);

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) 2026 The twampline authors */
+/*
+ * Frames as they arrive: parsing and checksums of the data plane, on a frame that ends where the
+ * heap block ends. The first octet says what the device and the port claim.
+ */
+#include "dp_i.h"
+#include "fuzz.h"
+
+/* What a parsed packet must be, by its own words. */
+static void
+check_packet(const struct pkt *pkt, const struct tw_sess_key *key, const struct tw_port *port,
+	size_t size)
+{
+	CHECK(pkt->l3_off >= 14 && pkt->l3_off <= 14 + 4 * TW_DP_VLANS_MAX);
+	CHECK(pkt->l4_off == pkt->l3_off + (pkt->is_v6 ? 40 : 20));
+	CHECK((size_t)pkt->l4_off + 8 + pkt->pay_len <= size);
+	CHECK(key->scope >> 24 == port->idx);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static struct tw_dp_lcore lc;
+	static struct tw_port port;
+	const uint8_t claim = size > 0 ? data[0] : 0;
+	struct tw_sess_key key = {0};
+	struct rte_mbuf m;
+	struct pkt pkt = {0};
+	enum tw_dp_ctr why;
+	uint8_t *frame;
+
+	if (size == 0 || size > 9000)
+		return 0;
+	frame = fuzz_copy(data + 1, --size);
+	memset(&m, 0, sizeof(m));
+	m.buf_addr = frame;
+	m.buf_len = m.data_len = (uint16_t)size;
+	m.pkt_len = m.data_len;
+	m.nb_segs = 1;
+	rte_mbuf_refcnt_set(&m, 1);
+	port.idx = 5;
+	port.is_mac_checked = claim & 1;
+	port.takes_partial_cksum = claim & 2;
+	if (claim & 4)
+		m.ol_flags |= RTE_MBUF_F_RX_L4_CKSUM_GOOD;
+	if (claim & 8)
+		m.ol_flags |= RTE_MBUF_F_RX_L4_CKSUM_BAD;
+	if (claim & 16)
+		m.ol_flags |= RTE_MBUF_F_RX_IP_CKSUM_GOOD;
+	why = parse_frame(&port, &m, &pkt, &key);
+	CHECK(why == TW_DP_CTR_N || why == TW_DP_CTR_EXCEPTION ||
+		tw_dp_ctr_desc(why)->kind == TW_DP_KIND_DROP);
+	if (why == TW_DP_CTR_N) {
+		check_packet(&pkt, &key, &port, size);
+		why = verify_cksum(&lc, &port, &pkt);
+		CHECK(why == TW_DP_CTR_N || tw_dp_ctr_desc(why)->kind == TW_DP_KIND_DROP);
+	}
+	free(frame);
+	return 0;
+}
