@@ -40,6 +40,7 @@
 /* Jobs of both classes of peers and of our own clients at their default limits. */
 #define KDF_POOL_SIZE 4096
 #define WAIT_NS       10000000L
+#define RPC_SOCKET    "rpc.sock"
 #define KEYS_MAX      100000
 
 /* Start returns 0, or -errno with `err` told. */
@@ -341,6 +342,27 @@ rpc_group(const struct tw_app *app, gid_t *gid, char *err, size_t size)
 	return 0;
 }
 
+/*
+ * Sockets that an earlier run of this name left in our folder (it was killed) would be in the way
+ * of devices that want to make them anew. Called when rpc.sock is ours: nobody uses the others.
+ */
+static void
+dir_clean(const struct tw_app *app)
+{
+	const struct dirent *de;
+	DIR *dir = opendir(app->dir);
+	struct stat st;
+
+	if (dir == NULL)
+		return;
+	while ((de = readdir(dir)) != NULL)
+		if (strcmp(de->d_name, RPC_SOCKET) != 0 &&
+			fstatat(dirfd(dir), de->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+			S_ISSOCK(st.st_mode))
+			unlinkat(dirfd(dir), de->d_name, 0);
+	closedir(dir);
+}
+
 static int
 rpc_start(struct tw_app *app, char *err, size_t size)
 {
@@ -353,9 +375,12 @@ rpc_start(struct tw_app *app, char *err, size_t size)
 		ret = rpc_group(app, &gid, err, size);
 	if (ret != 0)
 		return ret;
-	snprintf(path, sizeof(path), "%s/rpc.sock", app->dir);
+	snprintf(path, sizeof(path), "%s/" RPC_SOCKET, app->dir);
 	app->rpc = tw_rpc_io_new(app, path, gid, err, size);
-	return app->rpc != NULL ? 0 : -(errno != 0 ? errno : EIO);
+	if (app->rpc == NULL)
+		return -(errno != 0 ? errno : EIO);
+	dir_clean(app);
+	return 0;
 }
 
 static void
