@@ -64,6 +64,7 @@ thread_main(void *arg)
 
 	tw_crypto_hide_stack(); /* with the right to lock it */
 	tw_privs_drop_thread();
+	tw_privs_filter_thread();
 	pthread_mutex_lock(&p->lock);
 	for (;;) {
 		while (p->waiting.len == 0 && !p->is_ending)

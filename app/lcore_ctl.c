@@ -462,6 +462,8 @@ go_live(struct tw_app *app, char *err, size_t size)
 		dir_hand_over(app);
 	if (ret == 0)
 		ret = tw_privs_drop(&app->privs, err, size);
+	if (ret == 0 && tw_privs_filter_thread() != 0)
+		tw_log(TW_LOG_APP, TW_LOG_WARNING, "no seccomp filter: %s", strerror(errno));
 	if (ret == 0 && app->privs.is_dropping)
 		tw_log(TW_LOG_APP, TW_LOG_NOTICE, "running as user %s", app->privs.user);
 	return ret;

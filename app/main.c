@@ -153,6 +153,7 @@ serve(struct tw_app *app, const sigset_t *signals)
 	tw_lcore_ctl_loaded(app);
 	if (tw_lcore_ctl_wait(app, TW_APP_GOING_LIVE) != TW_APP_RUNNING)
 		return fail(app->failure);
+	tw_privs_filter_thread(); /* control tells if there is none */
 	tw_log(TW_LOG_APP, TW_LOG_NOTICE, "twampline %s '%s' is ready", TW_VERSION,
 		app->options.name);
 	tw_notify("READY=1");

@@ -59,4 +59,11 @@ int tw_privs_drop(const struct tw_privs *p, char *err, size_t err_size);
  */
 int tw_privs_drop_thread(void);
 
+/**
+ * Refuse system calls that this program never makes (execve, ptrace, mount, setting the clock ...)
+ * to the calling thread and all it starts from now on. Context: any thread but data lcores.
+ * @return 0, -ENOTSUP (architecture) or -errno
+ */
+int tw_privs_filter_thread(void);
+
 #endif /* TW_PRIVS_H */
