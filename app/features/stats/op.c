@@ -81,7 +81,7 @@ op_show(struct tw_app *app, const struct tw_args *args, struct tw_out *out)
 }
 
 static int
-op_help(struct tw_app *app, const struct tw_args *args, struct tw_out *out)
+op_describe(struct tw_app *app, const struct tw_args *args, struct tw_out *out)
 {
 	unsigned i;
 
