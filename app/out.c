@@ -266,12 +266,12 @@ tw_out_u64(struct tw_out *o, const char *name, uint64_t v, const char *unit)
 }
 
 void
-tw_out_real(struct tw_out *o, const char *name, double v)
+tw_out_real(struct tw_out *o, const char *name, double v, const char *unit)
 {
 	char text[352];
 
 	snprintf(text, sizeof(text), "%.6f", v);
-	put_text(o, OUT_NUM, name, isfinite(v) ? text : NULL, NULL);
+	put_text(o, OUT_NUM, name, isfinite(v) ? text : NULL, unit);
 }
 
 static void

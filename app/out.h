@@ -53,8 +53,8 @@ void tw_out_i64(struct tw_out *o, const char *name, int64_t v, const char *unit)
 /** A ratio in percent, three decimals (name ends in _pct); null if @p whole is 0. */
 void tw_out_pct(struct tw_out *o, const char *name, uint64_t part, uint64_t whole);
 
-/** A plain real number, six decimals; null if it is not finite. */
-void tw_out_real(struct tw_out *o, const char *name, double v);
+/** A real number, six decimals; null if it is not finite. @p unit as for tw_out_u64(). */
+void tw_out_real(struct tw_out *o, const char *name, double v, const char *unit);
 
 /** A duration; the name ends in _ns. JSON: integer ns; text: scaled, three decimals. */
 void tw_out_ns(struct tw_out *o, const char *name, int64_t ns);

@@ -113,8 +113,10 @@ put_row(struct tw_out *o, const struct tw_metrics_row *row, const void *p)
 		tw_out_fig(o, row->name, p);
 		break;
 	case TW_METRICS_K_PCT:
+		tw_out_real(o, row->name, *(const double *)p, "%");
+		break;
 	case TW_METRICS_K_FRAC:
-		tw_out_real(o, row->name, *(const double *)p);
+		tw_out_real(o, row->name, *(const double *)p, NULL);
 		break;
 	case TW_METRICS_K_BOOL:
 		tw_out_bool(o, row->name, *(const bool *)p);

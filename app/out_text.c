@@ -5,6 +5,7 @@
  * objects as tables. Strings may come from a peer: control characters are shown as '?', so that
  * nobody writes to the operator's terminal.
  */
+#include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -34,7 +35,8 @@ label(const struct tw_out *o, const struct out_node *n, char out[CELL_SIZE])
 
 	snprintf(out, CELL_SIZE, "%s", name ? name : "");
 	len = strlen(out);
-	for (size_t i = 0; i < TW_ARRAY_SIZE(suffixes) && is_number(n); i++) {
+	for (size_t i = 0; i < TW_ARRAY_SIZE(suffixes) && (is_number(n) || n->kind == OUT_NULL);
+		i++) {
 		size_t s = strlen(suffixes[i]);
 
 		if (len > s && strcmp(out + len - s, suffixes[i]) == 0) {
@@ -43,8 +45,11 @@ label(const struct tw_out *o, const struct out_node *n, char out[CELL_SIZE])
 		}
 	}
 	for (char *p = out; *p; p++) {
+		bool is_decimal = p > out && isdigit((unsigned char)p[-1]) &&
+				  isdigit((unsigned char)p[1]); /* p99_9 */
+
 		if (*p == '_')
-			*p = ' ';
+			*p = is_decimal ? '.' : ' ';
 	}
 	return out;
 }

@@ -66,6 +66,8 @@ Test(out, writes_every_kind_of_field)
 	tw_out_i64(o, "offset", -5, NULL);
 	tw_out_pct(o, "loss_pct", 1, 3);
 	tw_out_pct(o, "none_pct", 1, 0);
+	tw_out_real(o, "p99_9_pct", 1.25, "%");
+	tw_out_real(o, "odd", 0.0 / 0.0, NULL);
 	tw_out_ns(o, "delay_ns", -1234567);
 	tw_out_time(o, "start", 1500000000123456789);
 	tw_out_time(o, "early", -1);
@@ -74,24 +76,26 @@ Test(out, writes_every_kind_of_field)
 	tw_out_prefix(o, "net", &p);
 	json_is("{\"name\":\"x\",\"made\":\"1-2\",\"is_live\":true,\"gone\":null,"
 		"\"sent\":18446744073709551615,\"offset\":-5,\"loss_pct\":33.333,"
-		"\"none_pct\":null,\"delay_ns\":-1234567,"
+		"\"none_pct\":null,\"p99_9_pct\":1.250000,\"odd\":null,\"delay_ns\":-1234567,"
 		"\"start\":\"2017-07-14T02:40:00.123456789Z\","
 		"\"early\":\"1969-12-31T23:59:59.999999999Z\",\"peer\":\"192.0.2.1\","
 		"\"unset\":null,\"net\":\"2001:db8::/32\"}");
-	text_is("name      x\n"
-		"made      1-2\n"
-		"is live   yes\n"
-		"gone      -\n"
-		"sent      18446744073709551615 packets\n"
-		"offset    -5\n"
-		"loss      33.333 %\n"
-		"none pct  -\n"
-		"delay     -1.235 ms\n"
-		"start     2017-07-14T02:40:00.123456789Z\n"
-		"early     1969-12-31T23:59:59.999999999Z\n"
-		"peer      192.0.2.1\n"
-		"unset     -\n"
-		"net       2001:db8::/32\n");
+	text_is("name     x\n"
+		"made     1-2\n"
+		"is live  yes\n"
+		"gone     -\n"
+		"sent     18446744073709551615 packets\n"
+		"offset   -5\n"
+		"loss     33.333 %\n"
+		"none     -\n"
+		"p99.9    1.250000 %\n"
+		"odd      -\n"
+		"delay    -1.235 ms\n"
+		"start    2017-07-14T02:40:00.123456789Z\n"
+		"early    1969-12-31T23:59:59.999999999Z\n"
+		"peer     192.0.2.1\n"
+		"unset    -\n"
+		"net      2001:db8::/32\n");
 }
 
 Test(out, scales_durations)
