@@ -17,7 +17,8 @@
 #include "tw_base.h"
 #include "tw_crypto.h"
 
-#define BACKLOG         64
+#define BACKLOG         256
+#define ACCEPTS_A_TURN  32
 #define ACCEPT_RETRY_NS 100000000
 
 /* lib/rpc's line buffers, in secret memory: lines may hold passphrases. */
@@ -203,13 +204,12 @@ on_retry(void *arg, int64_t now_ns)
 	tw_loop_fd_want(&io->app->loop, &io->listen, EPOLLIN);
 }
 
-static void
-on_listen(void *arg, uint32_t events)
+/* @return false if there is nobody more to accept now */
+static bool
+accept_one(struct tw_rpc_io *io)
 {
-	struct tw_rpc_io *io = arg;
 	int fd = accept4(io->listen.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
-	(void)events;
 	if (fd < 0) {
 		/* out of descriptors or memory: the client stays in the backlog; do not spin */
 		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
@@ -217,7 +217,7 @@ on_listen(void *arg, uint32_t events)
 			tw_loop_timer_set(&io->app->loop, &io->retry,
 				io->app->loop.now_ns + ACCEPT_RETRY_NS, on_retry, io);
 		}
-		return;
+		return false;
 	}
 	if (io->client_cnt >= tw_config_u64(io->app->config, TW_CFG_RPC_CLIENTS)) {
 		io->stats.refused++;
@@ -225,6 +225,15 @@ on_listen(void *arg, uint32_t events)
 	} else if (client_new(io, fd) != 0) {
 		close(fd);
 	}
+	return true;
+}
+
+static void
+on_listen(void *arg, uint32_t events)
+{
+	(void)events;
+	for (unsigned i = 0; i < ACCEPTS_A_TURN && accept_one(arg); i++)
+		;
 }
 
 /* A socket file that nobody answers at is left over from an earlier run. */
