@@ -66,6 +66,7 @@ struct tw_app {
 	unsigned data_lcores[TW_APP_LCORES_MAX];
 	unsigned data_lcore_cnt;
 	struct tw_lcore_data_arg data_arg[TW_APP_LCORES_MAX];
+	int eal_dir;           /* descriptor of DPDK's folder of sockets; 0: none */
 	pthread_t main_thread; /* who takes the signals */
 	int64_t start_utc_ns;
 

@@ -6,13 +6,10 @@
  */
 #include "lcore_ctl.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <grp.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -27,6 +24,7 @@
 #include "lcores.h"
 #include "netlink.h"
 #include "ports.h"
+#include "rundir.h"
 #include "sessions.h"
 #include "shell.h"
 #include "telemetry.h"
@@ -40,7 +38,6 @@
 /* Jobs of both classes of peers and of our own clients at their default limits. */
 #define KDF_POOL_SIZE 4096
 #define WAIT_NS       10000000L
-#define RPC_SOCKET    "rpc.sock"
 #define KEYS_MAX      100000
 
 /* Start returns 0, or -errno with `err` told. */
@@ -301,28 +298,6 @@ settings_start(struct tw_app *app, char *err, size_t size)
 	return ret;
 }
 
-/* RUN_DIR/NAME, for the service user; what an earlier run left there is reused. */
-static int
-dir_make(struct tw_app *app, char *err, size_t size)
-{
-	const char *run_dir = app->options.run_dir;
-	int ret;
-
-	if ((mkdir(run_dir, 0755) != 0 && errno != EEXIST) ||
-		(mkdir(app->dir, 0750) != 0 && errno != EEXIST)) {
-		ret = -errno;
-		snprintf(err, size, "cannot make folder %s: %s", app->dir, strerror(-ret));
-		return ret;
-	}
-	if (app->privs.is_dropping && chown(app->dir, app->privs.uid, app->privs.gid) != 0) {
-		ret = -errno;
-		snprintf(err, size, "cannot give %s to user %s: %s", app->dir, app->privs.user,
-			strerror(-ret));
-		return ret;
-	}
-	return 0;
-}
-
 /* Group that may connect to the JSON socket. */
 static int
 rpc_group(const struct tw_app *app, gid_t *gid, char *err, size_t size)
@@ -342,27 +317,6 @@ rpc_group(const struct tw_app *app, gid_t *gid, char *err, size_t size)
 	return 0;
 }
 
-/*
- * Sockets that an earlier run of this name left in our folder (it was killed) would be in the way
- * of devices that want to make them anew. Called when rpc.sock is ours: nobody uses the others.
- */
-static void
-dir_clean(const struct tw_app *app)
-{
-	const struct dirent *de;
-	DIR *dir = opendir(app->dir);
-	struct stat st;
-
-	if (dir == NULL)
-		return;
-	while ((de = readdir(dir)) != NULL)
-		if (strcmp(de->d_name, RPC_SOCKET) != 0 &&
-			fstatat(dirfd(dir), de->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-			S_ISSOCK(st.st_mode))
-			unlinkat(dirfd(dir), de->d_name, 0);
-	closedir(dir);
-}
-
 static int
 rpc_start(struct tw_app *app, char *err, size_t size)
 {
@@ -370,16 +324,16 @@ rpc_start(struct tw_app *app, char *err, size_t size)
 	gid_t gid;
 	int ret;
 
-	ret = dir_make(app, err, size);
+	ret = tw_rundir_make(app, err, size);
 	if (ret == 0)
 		ret = rpc_group(app, &gid, err, size);
 	if (ret != 0)
 		return ret;
-	snprintf(path, sizeof(path), "%s/" RPC_SOCKET, app->dir);
+	snprintf(path, sizeof(path), "%s/" TW_RUNDIR_RPC, app->dir);
 	app->rpc = tw_rpc_io_new(app, path, gid, err, size);
 	if (app->rpc == NULL)
 		return -(errno != 0 ? errno : EIO);
-	dir_clean(app);
+	tw_rundir_clean(app);
 	return 0;
 }
 
@@ -388,7 +342,6 @@ rpc_stop(struct tw_app *app)
 {
 	tw_rpc_io_free(app->rpc);
 	app->rpc = NULL;
-	rmdir(app->dir); /* stays if something else is in it */
 }
 
 static int
@@ -434,23 +387,6 @@ modules_stop(struct tw_app *app, unsigned cnt)
 			modules[cnt].stop(app);
 }
 
-/* What devices left in our folder as root (sockets of memif) is the service user's from now on. */
-static void
-dir_hand_over(const struct tw_app *app)
-{
-	const struct dirent *de;
-	DIR *dir = opendir(app->dir);
-
-	if (dir == NULL)
-		return;
-	while ((de = readdir(dir)) != NULL)
-		if (de->d_name[0] != '.' && fchownat(dirfd(dir), de->d_name, app->privs.uid,
-						    (gid_t)-1, AT_SYMLINK_NOFOLLOW) != 0)
-			tw_log(TW_LOG_APP, TW_LOG_WARNING, "cannot give %s/%s to user %s: %s",
-				app->dir, de->d_name, app->privs.user, strerror(errno));
-	closedir(dir);
-}
-
 /* The configuration file is loaded: what waited for it, and privileges go. */
 static int
 go_live(struct tw_app *app, char *err, size_t size)
@@ -459,7 +395,7 @@ go_live(struct tw_app *app, char *err, size_t size)
 
 	ret = tw_ctl_io_listen_default(app->ctl_io, err, size);
 	if (ret == 0 && app->privs.is_dropping)
-		dir_hand_over(app);
+		tw_rundir_hand_over(app);
 	if (ret == 0)
 		ret = tw_privs_drop(&app->privs, err, size);
 	if (ret == 0 && tw_privs_filter_thread() != 0)

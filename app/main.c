@@ -4,7 +4,6 @@
  * Start in order, wait, stop in reverse. What each step does is in its module; what fails says so
  * on stderr and gives a status that is not 0.
  */
-#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -13,21 +12,18 @@
 #include <unistd.h>
 
 #include <rte_eal.h>
-#include <rte_errno.h>
-#include <rte_launch.h>
-#include <rte_lcore.h>
 
 #include "app.h"
 #include "clock_feed.h"
-#include "config_file.h"
-#include "eal_log.h"
+#include "config.h"
 #include "lcore_ctl.h"
 #include "lcore_data.h"
 #include "lcores.h"
 #include "notify.h"
+#include "rundir.h"
 #include "shell.h"
+#include "start.h"
 #include "telemetry.h"
-#include "tw_crypto.h"
 #include "tw_dp.h"
 #include "version.h"
 
@@ -50,84 +46,6 @@ signals_block(sigset_t *set)
 	sigaddset(set, SIGHUP);
 	pthread_sigmask(SIG_BLOCK, set, NULL);
 	signal(SIGPIPE, SIG_IGN);
-}
-
-/* What can be checked and had before DPDK is started. */
-static int
-prepare(struct tw_app *app, char *err, size_t size)
-{
-	int ret;
-
-	if (tw_log_init(app->options.log_sink, app->options.name) != 0)
-		tw_log(TW_LOG_APP, TW_LOG_WARNING, "journald cannot be reached, logging to stderr");
-	ret = tw_privs_check_start(!app->options.eal_has_no_huge, err, size);
-	if (ret != 0)
-		return ret;
-	ret = tw_privs_init(&app->privs, app->options.user, app->options.keeps_root, err, size);
-	if (ret != 0)
-		return ret;
-	tw_privs_raise_limits();
-	ret = tw_crypto_init(TW_CRYPTO_HEAP_DEFAULT, err, size);
-	return ret != 0 ? ret : tw_crypto_hide_stack();
-}
-
-static int
-config_prepare(struct tw_app *app, char *err, size_t size)
-{
-	snprintf(app->dir, sizeof(app->dir), "%s/%s", app->options.run_dir, app->options.name);
-	app->config = tw_config_new();
-	if (app->config == NULL) {
-		snprintf(err, size, "no memory for the settings");
-		return -ENOMEM;
-	}
-	if (app->options.config == NULL)
-		return 0;
-	return tw_config_preload(app->config, app->options.config, err, size);
-}
-
-static int
-eal_start(struct tw_app *app, char *err, size_t size)
-{
-	tw_eal_log_open();
-	if (rte_eal_init(app->options.eal_argc, app->options.eal_argv) < 0) {
-		snprintf(err, size,
-			"DPDK did not start (%s): see its messages above; another process may hold "
-			"the "
-			"hugepages or use the same --file-prefix",
-			rte_strerror(rte_errno));
-		return -rte_errno;
-	}
-	return tw_lcores_assign(app, err, size);
-}
-
-static int
-data_plane_start(struct tw_app *app, char *err, size_t size)
-{
-	struct tw_dp_cfg cfg = {.lcore_cnt = app->data_lcore_cnt, .socket_id = SOCKET_ID_ANY};
-	int ret;
-
-	app->clock_feed = tw_clock_feed_new();
-	if (app->clock_feed == NULL) {
-		ret = -errno;
-		snprintf(err, size,
-			"cannot calibrate the clock: %s; is the system clock being set?",
-			strerror(errno));
-		return ret;
-	}
-	app->shell = tw_shell_new(app);
-	app->telemetry = tw_telemetry_new(app);
-	if (app->shell == NULL || app->telemetry == NULL) {
-		snprintf(err, size, "no secret memory for the shell (ulimit -l)");
-		return -ENOMEM;
-	}
-	if (tw_crypto_random(cfg.seed, sizeof(cfg.seed)) != 0) {
-		snprintf(err, size, "no random octets to be had");
-		return -EIO;
-	}
-	cfg.clock = *tw_clock_feed_model(app->clock_feed);
-	app->start_utc_ns = tw_clock_feed_now(app->clock_feed).ns;
-	ret = tw_dp_new(&cfg, err, &app->dp);
-	return ret != 0 ? ret : tw_lcores_launch(app, err, size);
 }
 
 void
@@ -183,12 +101,10 @@ main(int argc, char **argv)
 	}
 	signals_block(&signals);
 	app.main_thread = pthread_self();
-	if (tw_privs_lock() != 0 || prepare(&app, err, sizeof(err)) != 0 ||
-		config_prepare(&app, err, sizeof(err)) != 0)
+	if (tw_privs_lock() != 0 || tw_start_prepare(&app, err, sizeof(err)) != 0 ||
+		tw_start_eal(&app, err, sizeof(err)) != 0)
 		return fail(err);
-	if (eal_start(&app, err, sizeof(err)) != 0)
-		return fail(err);
-	if (data_plane_start(&app, err, sizeof(err)) == 0)
+	if (tw_start_data_plane(&app, err, sizeof(err)) == 0)
 		status = serve(&app, &signals);
 	else
 		fail(err);
@@ -200,5 +116,6 @@ main(int argc, char **argv)
 	tw_shell_free(app.shell);
 	tw_config_free(app.config);
 	rte_eal_cleanup();
+	tw_rundir_leave(&app);
 	return status;
 }

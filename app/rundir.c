@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) 2026 The twampline authors */
+/*
+ * Folders of sockets. DPDK's parent folder is root's alone, so that the service user cannot even
+ * reach its own folder in there: a descriptor taken as root can.
+ */
+#include "rundir.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <rte_eal.h>
+
+#include "app.h"
+
+int
+tw_rundir_make(struct tw_app *app, char *err, size_t size)
+{
+	const char *run_dir = app->options.run_dir;
+	int ret;
+
+	if ((mkdir(run_dir, 0755) != 0 && errno != EEXIST) ||
+		(mkdir(app->dir, 0750) != 0 && errno != EEXIST)) {
+		ret = -errno;
+		snprintf(err, size, "cannot make folder %s: %s", app->dir, strerror(-ret));
+		return ret;
+	}
+	if (app->privs.is_dropping && chown(app->dir, app->privs.uid, app->privs.gid) != 0) {
+		ret = -errno;
+		snprintf(err, size, "cannot give %s to user %s: %s", app->dir, app->privs.user,
+			strerror(-ret));
+		return ret;
+	}
+	return 0;
+}
+
+void
+tw_rundir_clean(const struct tw_app *app)
+{
+	const struct dirent *de;
+	DIR *dir = opendir(app->dir);
+	struct stat st;
+
+	if (dir == NULL)
+		return;
+	while ((de = readdir(dir)) != NULL)
+		if (strcmp(de->d_name, TW_RUNDIR_RPC) != 0 &&
+			fstatat(dirfd(dir), de->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+			S_ISSOCK(st.st_mode))
+			unlinkat(dirfd(dir), de->d_name, 0);
+	closedir(dir);
+}
+
+/* What devices left in our folder as root (sockets of memif) is the service user's from now on. */
+static void
+sockets_hand_over(const struct tw_app *app)
+{
+	const struct dirent *de;
+	DIR *dir = opendir(app->dir);
+
+	if (dir == NULL)
+		return;
+	while ((de = readdir(dir)) != NULL)
+		if (de->d_name[0] != '.' && fchownat(dirfd(dir), de->d_name, app->privs.uid,
+						    (gid_t)-1, AT_SYMLINK_NOFOLLOW) != 0)
+			tw_log(TW_LOG_APP, TW_LOG_WARNING, "cannot give %s/%s to user %s: %s",
+				app->dir, de->d_name, app->privs.user, strerror(errno));
+	closedir(dir);
+}
+
+/* DPDK removes its telemetry socket at the end, when we are root no more: so that we can. */
+static void
+eal_hand_over(struct tw_app *app)
+{
+	const char *path = rte_eal_get_runtime_dir();
+
+	app->eal_dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (app->eal_dir < 0 || fchown(app->eal_dir, app->privs.uid, app->privs.gid) != 0)
+		tw_log(TW_LOG_APP, TW_LOG_WARNING, "cannot give %s to user %s: %s", path,
+			app->privs.user, strerror(errno));
+}
+
+void
+tw_rundir_hand_over(struct tw_app *app)
+{
+	sockets_hand_over(app);
+	eal_hand_over(app);
+}
+
+void
+tw_rundir_leave(struct tw_app *app)
+{
+	const struct dirent *de;
+	DIR *dir;
+
+	rmdir(app->dir); /* stays if something else is in it, or its parent is root's */
+	dir = app->eal_dir > 0 ? fdopendir(app->eal_dir) : NULL;
+	if (dir == NULL)
+		return;
+	while ((de = readdir(dir)) != NULL)
+		if (strncmp(de->d_name, "dpdk_telemetry", 14) == 0)
+			unlinkat(dirfd(dir), de->d_name, 0);
+	closedir(dir);
+}
