@@ -40,7 +40,7 @@ Test(xcore, rings_pass_records_by_value_and_count_what_they_refuse)
 struct reader {
 	struct tw_xcore_clock *clock;
 	struct tw_xcore_flag stop;
-	uint64_t taken;
+	_Atomic uint64_t taken;
 	uint64_t torn;
 };
 
@@ -74,7 +74,8 @@ Test(xcore, a_clock_is_taken_whole_or_not_at_all)
 	cr_assert_not(tw_xcore_clock_refresh(rd.clock, &seen, &got));
 	cr_assert_eq(got.epoch, 1);
 	cr_assert_eq(pthread_create(&th, NULL, read_clocks, &rd), 0);
-	for (uint64_t i = 2; i < 2000000; i++) {
+	/* long enough to be read meanwhile, however late the reader gets a CPU */
+	for (uint64_t i = 2; i < 2000000 || rd.taken < 1000; i++) {
 		c.tsc0 = c.horizon_tsc = i;
 		c.ns0 = (int64_t)i;
 		c.epoch = (uint32_t)i;
