@@ -4,7 +4,7 @@
  * The appliance: what its modules share. One instance, made by main(), passed as an argument;
  * each module has its own header and its own struct, of which this holds the pointer.
  *
- * Who runs what (DESIGN 2):
+ * Who runs what :
  *   main lcore     start and stop, then the shell (-i) or the wait for a signal;
  *   control lcore  the loop: every descriptor, timer, session, key and operation; everything below
  *                  that is not marked otherwise belongs to it;

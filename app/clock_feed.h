@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) 2026 The twampline authors */
 /*
- * Feeds the clock discipline (DESIGN 6): reads CLOCK_REALTIME between two reads of the TSC ten
+ * Feeds the clock discipline: reads CLOCK_REALTIME between two reads of the TSC ten
  * times a second, asks the kernel whether that clock is synchronised and how wrong it may be, and
  * publishes the model to the data lcores.
  *

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) 2026 The twampline authors */
 /*
- * Held test ports (DESIGN 3): a UDP socket per address and port with a filter that drops every
+ * Held test ports: a UDP socket per address and port with a filter that drops every
  * packet, from reservation until some time after the end. What must stay unanswered (reserved,
  * late, freed) then stays unanswered by the kernel, and no other program gets the port. Sessions
  * that differ in their peer share a port and its socket.

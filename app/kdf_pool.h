@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) 2026 The twampline authors */
 /*
- * Key derivation off the event loop (DESIGN 7): a few threads, a bounded queue, results back on
+ * Key derivation off the event loop: a few threads, a bounded queue, results back on
  * the control loop by an eventfd. Who may queue how much is decided by lib/control, per class and
  * source; the bound here is that of the memory.
  *

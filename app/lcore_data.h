@@ -8,7 +8,7 @@
 
 struct tw_app;
 
-/* What a data lcore does when a turn found nothing (DESIGN 2). */
+/* What a data lcore does when a turn found nothing. */
 enum tw_idle {
 	TW_IDLE_POLL = 1, /* go on at once: needs a CPU of its own */
 	TW_IDLE_YIELD,    /* let others run first */

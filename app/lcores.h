@@ -27,7 +27,7 @@ void tw_lcores_stop(struct tw_app *app);
 
 /**
  * Whether data lcores have to share a CPU, with each other, control or main: a poll loop that
- * never yields would then starve the rest (DESIGN 2).
+ * never yields would then starve the rest.
  */
 int tw_lcores_are_shared(const struct tw_app *app);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) 2026 The twampline authors */
 /*
- * Next hops from the kernel (DESIGN 3): for a destination the port, the VLAN tags, the source
+ * Next hops from the kernel: for a destination the port, the VLAN tags, the source
  * address and the MAC of the next hop, kept fresh while somebody watches it.
  *
  * A destination that several sessions use is asked for once. An unknown neighbour is probed until

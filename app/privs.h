@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) 2026 The twampline authors */
 /*
- * Privileges (DESIGN 12). The appliance starts as root, opens ports and sockets, then becomes its
+ * Privileges . The appliance starts as root, opens ports and sockets, then becomes its
  * service user for good. Capabilities belong to threads: the control lcore keeps what neighbour
  * refresh, run-time ports, port 862 and locked memory need, every other thread keeps nothing.
  */

@@ -20,7 +20,7 @@
 #include "tw_dp.h"
 #include "tw_tst.h"
 
-/* Beyond the time in which packets may still be on their way (DESIGN 3). */
+/* Beyond the time in which packets may still be on their way. */
 #define LINGER_NS INT64_C(2000000000)
 
 struct tw_sessions {

@@ -19,7 +19,7 @@
 #define RING_TOTAL 16384U
 #define RING_MAX   600U
 
-/* A box makes at most this many interval reports a second (DESIGN 11). */
+/* A box makes at most this many interval reports a second. */
 #define REPORTS_PPS 2000U
 
 static int

@@ -30,7 +30,7 @@ struct tw_clock_reading {
 
 /* What the owner of the reference says about it at the time of the readings. */
 struct tw_clock_sync {
-	uint64_t max_error_ns; /* against UTC, configured floor included (DESIGN.md 6) */
+	uint64_t max_error_ns; /* against UTC, configured floor included */
 	bool is_synced;
 };
 

@@ -12,7 +12,7 @@
 #include "dp_i.h"
 
 #define EXC_PERIOD_NS 10000000 /* frames to the kernel are limited per period */
-#define GAP_NS        5000     /* DESIGN.md 14 */
+#define GAP_NS        5000     /* a turn that takes longer lost its CPU */
 
 /* Commands ----------------------------------------------------------------------------------- */
 

@@ -169,7 +169,7 @@ struct tw_metrics {
 	struct tw_metrics_hist_pool pool;
 };
 
-/* The fixed part fits the budget of DESIGN.md 4. */
+/* A sender session fits 64 KiB, its window excluded. */
 _Static_assert(sizeof(struct tw_metrics) <= 64 * 1024, "fixed part of a sender session");
 _Static_assert(sizeof(struct slot) == 32, "window slot");
 

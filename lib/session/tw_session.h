@@ -191,7 +191,7 @@ struct tw_refl_sess {
 	/* w: control, before publication and at the wipe   r: owner lcore */
 	struct tw_crypto_tkey tkey; /* open formats: unused, all zero */
 };
-static_assert(sizeof(struct tw_refl_sess) <= 512, "DESIGN.md 4");
+static_assert(sizeof(struct tw_refl_sess) <= 512, "a million sessions fit 1 GiB with their table");
 
 struct tw_refl_cfg {
 	struct tw_sess_key key;

@@ -379,7 +379,7 @@ Test(cli_sess, accepted_without_a_port)
 	check_closed(TW_CTL_WHY_SESSION_PORT_ZERO, false, false);
 }
 
-/* PEERS.md: some bad requests get no answer, the connection stays open */
+/* some bad requests get no answer, the connection stays open */
 Test(cli_sess, request_never_answered)
 {
 	connect_as(TW_MODE_AUTH);

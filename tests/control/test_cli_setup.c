@@ -97,7 +97,7 @@ Test(cli_setup, open_mode)
 	cr_assert_eq(serve_last(&s)->ev, TW_CTL_CLI_EV_READY);
 }
 
-/* DESIGN 7: open < mixed < authenticated < encrypted; an offer cannot lower the floor */
+/* open < mixed < authenticated < encrypted; an offer cannot lower the floor */
 Test(cli_setup, floor_holds)
 {
 	static const struct {
@@ -354,7 +354,7 @@ Test(cli_setup, refusals)
 	}
 }
 
-/* PEERS.md: some servers just close */
+/* some servers just close */
 Test(cli_setup, server_that_closes)
 {
 	serve_open(&s, false);

@@ -132,7 +132,7 @@ Test(srv_setup, count_changed_during_the_set_up)
 	talk_close(&t);
 }
 
-/* Default deny: outside the allowed prefixes the open mode is not there (DESIGN 7). */
+/* Default deny: outside the allowed prefixes the open mode is not there. */
 Test(srv_setup, open_is_denied_outside_the_prefixes)
 {
 	struct talk t;
