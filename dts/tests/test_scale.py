@@ -5,9 +5,14 @@
 Losses are allowed only as far as a counter of one of the two boxes names them.
 """
 
+import os
+import pathlib
+
 import pytest
 
 from dts.api import rig
+
+ROUNDS = int(os.environ.get("DTS_ROUNDS", "4"))
 
 DRAIN = {"tmax_ns": 500_000_000, "timeout_ns": 500_000_000}
 
@@ -91,3 +96,39 @@ def test_hundred_thousand_a_second(pair):
                                rate_pps=100_000, **DRAIN)
     settle([report.only], 1_000_000, named_losses(pair, before))
     assert report.only.counters["received"] > 900_000
+
+
+def resident_kib(app):
+    for line in pathlib.Path(f"/proc/{app.pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1])
+    raise AssertionError("no VmRSS")
+
+
+def footprint(app):
+    """What may not grow: secret memory, descriptors but those of held ports, resident memory."""
+    counters = app.counters()
+    held = counters["usage.held_ports"]
+    return (counters["usage.secret_memory"], app.descriptors() - held, resident_kib(app))
+
+
+def test_growth(pair):
+    """Sessions that are over cost nothing.
+
+    Steps: rounds of 200 sessions of 10 packets, modes in turn, forgotten by test.remove; compare
+        after the first rounds and at the end.
+    Verify: secret memory and descriptors are the same give or take a session, resident memory
+        within 4 MiB.
+    """
+    first = None
+    for number in range(2 + ROUNDS):
+        if number == 2:
+            first = footprint(pair.near), footprint(pair.far)
+        report = pair.near.measure(rig.FAR["v4"], mode=rig.MODES[number % 4], sessions=200, count=10,
+                                   interval_ns=10_000_000, **DRAIN)
+        assert len(report.sessions) == 200
+        pair.near.call("test.remove", id=report.fields["id"])
+    for old, new in zip(first, (footprint(pair.near), footprint(pair.far))):
+        assert abs(new[0] - old[0]) < 65536, (old, new)
+        assert abs(new[1] - old[1]) <= 4, (old, new)
+        assert new[2] - old[2] < 4096, (old, new)

@@ -12,7 +12,6 @@ import pytest
 
 from dts.api import needles, peer, rig
 from dts.api.exchange import Exchange
-from dts.framework import bed as beds
 
 FAST = {"interval_ns": 5_000_000, "tmax_ns": 500_000_000, "timeout_ns": 500_000_000}
 
@@ -99,7 +98,8 @@ def take_core(box, folder):
     pathlib.Path(f"/proc/{box.pid}/coredump_filter").write_text("0x7f")
     # where root may not raise it, gcore does not care
     subprocess.run(["prlimit", "--pid", str(box.pid), "--core=unlimited"], check=False)
-    done = beds.run(["gcore", "-o", str(folder / "core"), str(box.pid)])
+    done = subprocess.run(["gcore", "-o", str(folder / "core"), str(box.pid)], check=False,
+                          capture_output=True, text=True, timeout=120)
     path = folder / f"core.{box.pid}"
     assert path.exists(), done.stdout + done.stderr
     return path
