@@ -411,6 +411,24 @@ listener_event(struct tw_ctl_io *io, const struct tw_addr *addr, uint16_t port, 
 	tw_event_send(io->app, out);
 }
 
+static void
+listen_refusal(struct tw_ctl_io *io, const struct tw_addr *addr, uint16_t port, int ret, char *err,
+	size_t size)
+{
+	const struct tw_addr any = {.family = addr->family};
+	const char *hint = "";
+	char text[TW_ADDR_STR_SIZE];
+
+	if (ret == -EADDRINUSE && listener_find(io, &any, port) != NULL)
+		hint = "; this server listens on all addresses: unlisten that one first";
+	else if (ret == -EADDRINUSE)
+		hint = "; see who does (ss -ltnp)";
+	else if (ret == -EADDRNOTAVAIL)
+		hint = "; give the address to an interface first";
+	snprintf(err, size, "cannot listen on %s port %u: %s%s", tw_addr_str(addr, text), port,
+		strerror(-ret), hint);
+}
+
 int
 tw_ctl_io_listen(
 	struct tw_ctl_io *io, const struct tw_addr *addr, uint16_t port, char *err, size_t err_size)
@@ -433,11 +451,7 @@ tw_ctl_io_listen(
 	if (ret < 0) {
 		if (fd >= 0)
 			close(fd);
-		snprintf(err, err_size, "cannot listen on %s port %u: %s%s",
-			tw_addr_str(addr, text), port, strerror(-ret),
-			ret == -EADDRINUSE      ? "; see who does (ss -ltnp)"
-			: ret == -EADDRNOTAVAIL ? "; give the address to an interface first"
-						: "");
+		listen_refusal(io, addr, port, ret, err, err_size);
 		return ret;
 	}
 	l->addr = *addr;

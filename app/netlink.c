@@ -152,7 +152,7 @@ route_find(struct tw_netlink *n, const struct tw_addr *dst, const struct tw_addr
 
 	tw_addr_str(dst, text);
 	ret = tw_nl_query_route(&n->query, dst, src, oif, rt);
-	if (ret == -EINVAL && src != NULL && !tw_addr_is_zero(src))
+	if (ret != 0 && src != NULL && !tw_addr_is_zero(src) && !tw_netlink_is_local(n, src))
 		return say(-EADDRNOTAVAIL, why,
 			"%s is no address of this host: give it to a port's interface (ip address "
 			"add)",
