@@ -54,9 +54,9 @@ sync_read(struct tw_clock_feed *f)
 	int state = adjtimex(&tx);
 
 	f->sync.is_synced = state >= 0 && state != TIME_ERROR && (tx.status & STA_UNSYNC) == 0;
-	f->sync.max_error_ns = tx.maxerror > 0 ? (uint64_t)tx.maxerror * NS_PER_US : 0;
-	if (f->sync.max_error_ns < f->floor_ns)
-		f->sync.max_error_ns = f->floor_ns;
+	f->sync.max_error_ns = f->floor_ns;
+	if (tx.maxerror > 0)
+		f->sync.max_error_ns += (uint64_t)tx.maxerror * NS_PER_US;
 }
 
 static int
@@ -140,9 +140,7 @@ on_timer(void *arg, int64_t now_ns)
 	verdict = tw_clock_disc_sample(&f->disc, r, READINGS, &f->sync);
 	if (verdict == TW_CLOCK_V_SUSPECT)
 		due = now_ns + AGAIN_NS;
-	if (verdict == TW_CLOCK_V_ACCEPTED || verdict == TW_CLOCK_V_SUSPECT ||
-		verdict == TW_CLOCK_V_STEPPED)
-		publish(f);
+	publish(f); /* a reading that moves nothing may have changed the sync state */
 	tw_loop_timer_set(f->loop, &f->timer, due, on_timer, f);
 }
 

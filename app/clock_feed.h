@@ -16,7 +16,7 @@
 #include "tw_clock.h"
 #include "tw_clock_disc.h"
 
-/* linuxptp resets the kernel's maxerror to zero: never claim to be better than this. */
+/* Added to the kernel's maxerror, which linuxptp resets to zero. */
 #define TW_CLOCK_FEED_FLOOR_NS 1000
 
 struct tw_clock_feed;

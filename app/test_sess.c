@@ -121,6 +121,21 @@ report_interval(const struct tw_test *t)
 	return TW_SEND_REPORT_NS * (1 + senders / REPORTS_PPS);
 }
 
+/* The window must hold what a session sends while it catches up after a stall. */
+static uint64_t
+window_interval(const struct tw_test *t)
+{
+	const struct tw_send_cfg cfg = {
+		.law = t->p.law,
+		.interval_ns = t->p.interval_ns,
+		.interval_frac = t->p.interval_frac,
+		.max_lag_ns = t->p.max_lag_ns,
+		.tmax_ns = t->p.tmax_ns,
+	};
+
+	return tw_send_cfg_window_interval_ns(&cfg, t->p.timeout_ns);
+}
+
 /* Fill the record; it is zero on failure. */
 static int
 record_init(
@@ -130,7 +145,7 @@ record_init(
 	const struct tw_metrics_cfg mcfg = {
 		.tmax_ns = t->p.tmax_ns,
 		.timeout_ns = t->p.timeout_ns,
-		.interval_ns = t->p.interval_ns,
+		.interval_ns = window_interval(t),
 		.rate_error_ppb = tw_clock_feed_model(t->app->clock_feed)->rate_error_ppb,
 		.dscp = t->p.dscp,
 	};
@@ -170,7 +185,7 @@ metrics_size(const struct tw_test *t)
 	const struct tw_metrics_cfg cfg = {
 		.tmax_ns = t->p.tmax_ns,
 		.timeout_ns = t->p.timeout_ns,
-		.interval_ns = t->p.interval_ns,
+		.interval_ns = window_interval(t),
 		.dscp = t->p.dscp,
 	};
 
