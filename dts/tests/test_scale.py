@@ -118,11 +118,11 @@ def test_growth(pair):
     Steps: rounds of 200 sessions of 10 packets, modes in turn, forgotten by test.remove; compare
         after the first rounds and at the end.
     Verify: secret memory and descriptors are the same give or take a session, resident memory
-        within 4 MiB.
+        within 8 MiB however many rounds there were: the allocator may keep that much.
     """
     first = None
-    for number in range(2 + ROUNDS):
-        if number == 2:
+    for number in range(4 + ROUNDS):
+        if number == 4:
             first = footprint(pair.near), footprint(pair.far)
         report = pair.near.measure(rig.FAR["v4"], mode=rig.MODES[number % 4], sessions=200, count=10,
                                    interval_ns=10_000_000, **DRAIN)
@@ -131,4 +131,4 @@ def test_growth(pair):
     for old, new in zip(first, (footprint(pair.near), footprint(pair.far))):
         assert abs(new[0] - old[0]) < 65536, (old, new)
         assert abs(new[1] - old[1]) <= 4, (old, new)
-        assert new[2] - old[2] < 4096, (old, new)
+        assert new[2] - old[2] < 8192, (old, new)
