@@ -15,6 +15,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 
 PREFIX = os.environ.get("DTS_PREFIX", "dts-")  # another one: a second run beside the first
 RUN_DIR = pathlib.Path("/run")
@@ -157,6 +158,7 @@ class Bed:
             raise RuntimeError(f"tcpdump on {device} ended at once")
 
         def finish():
+            settle(path)
             process.send_signal(signal.SIGINT)
             process.communicate(timeout=20)
             return path
@@ -171,6 +173,16 @@ class Bed:
         for check in checks:
             argv += ["-o", f"{check}:TRUE"]
         return run([str(word) for word in (*argv, *options)]).stdout
+
+
+def settle(path, quiet=0.4, patience=10):
+    """Wait until a file has not grown for a while: tcpdump drops what it has not read when it is
+    told to end, and the last words of a connection come after the report."""
+    deadline = time.monotonic() + patience
+    size = -1
+    while size != path.stat().st_size and time.monotonic() < deadline:
+        size = path.stat().st_size
+        time.sleep(quiet)
 
 
 def end(process, patience=20):

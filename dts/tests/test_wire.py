@@ -184,8 +184,8 @@ def test_padding_random(bed, middle, pair):
 def test_nothing_else(clear):
     """The session is all there is on the wire, besides what kernels say.
 
-    Steps: list packets that are neither the control connection, the test, ARP nor ICMPv6.
+    Steps: list packets that are neither the control connection, the test, ARP, ICMPv6 nor IGMP.
     Verify: none.
     """
     ports = " || ".join(f"udp.port == {port}" for port in set(clear.ports))
-    assert not clear.bed.tshark(clear.path, "-Y", f"!(tcp.port == 862 || {ports} || arp || icmpv6)")
+    assert not clear.bed.tshark(clear.path, "-Y", f"!(tcp.port == 862 || {ports} || arp || icmpv6 || igmp)")
