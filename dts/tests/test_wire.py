@@ -188,4 +188,5 @@ def test_nothing_else(clear):
     Verify: none.
     """
     ports = " || ".join(f"udp.port == {port}" for port in set(clear.ports))
-    assert not clear.bed.tshark(clear.path, "-Y", f"!(tcp.port == 862 || {ports} || arp || icmpv6 || igmp)")
+    rest = f"!(tcp.port == 862 || {ports} || arp || icmpv6 || igmp)"
+    assert not clear.bed.tshark(clear.path, "-Y", rest)
