@@ -270,8 +270,7 @@ Test(collect, keeps_done_until_control_takes_it)
 	struct bed *b = bed_new(&(struct bed_cfg){0});
 	struct tw_send_sess *s[64];
 	struct tw_dp_event ev;
-	uint64_t seen = 0;
-	unsigned n = 0;
+	uint64_t seen = 0, end_tsc;
 
 	for (unsigned i = 0; i < 64; i++) {
 		const struct flow f = flow_make(FRAME_V4, i);
@@ -294,12 +293,12 @@ Test(collect, keeps_done_until_control_takes_it)
 		cr_assert_eq(tw_dp_send_stop(b->dp, s[i]), 0);
 	rte_delay_us_sleep(30000);
 	bed_turns(b, 100);
-	while (seen != UINT64_MAX && n < 100000) {
+	end_tsc = rte_rdtsc() + 10 * rte_get_tsc_hz();
+	while (seen != UINT64_MAX && rte_rdtsc() < end_tsc) {
 		bed_turns(b, 1);
 		while (tw_dp_event_pop(b->dp, &ev, 1) == 1)
 			if (ev.type == TW_DP_EVENT_SEND_DONE)
 				seen |= 1ULL << ev.sess_id;
-		n++;
 	}
 	cr_assert_eq(seen, UINT64_MAX, "%lx", seen);
 	bed_free(b);
