@@ -61,10 +61,14 @@ static void
 client_settle(struct rpc_client *c)
 {
 	struct tw_loop *loop = &c->io->app->loop;
+	const bool was_paused = c->queued >= RPC_REPLY_PAUSE;
 	uint32_t events = 0;
 	bool is_idle;
 
 	rpc_queue_flush(c);
+	/* lines received before the pause would wait for octets that may never come */
+	if (was_paused && c->queued < RPC_REPLY_PAUSE)
+		rpc_client_wake(c);
 	is_idle = STAILQ_EMPTY(&c->queue) && LIST_EMPTY(&c->calls) && !c->again.is_armed;
 	if (c->is_broken || (c->is_eof && is_idle && c->topics == 0)) {
 		client_free(c);
