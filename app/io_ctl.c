@@ -19,24 +19,12 @@
 #include <unistd.h>
 
 #include "app.h"
-#include "event.h"
 #include "idtab.h"
 #include "kdf_pool.h"
 #include "netlink.h"
 #include "sessions.h"
 
-#define BACKLOG      4096
-#define ACCEPTS_MAX  64                 /* of one listener in one turn */
-#define PAUSE_NS     INT64_C(100000000) /* without descriptors: let some be closed */
 #define SYN_SIZE_MAX 512
-
-struct listener {
-	struct tw_ctl_io *io;
-	struct tw_loop_fd w; /* fd < 0: free */
-	struct tw_loop_timer pause;
-	struct tw_addr addr;
-	uint16_t port;
-};
 
 struct conn {
 	alignas(16) struct tw_io_pipe pipe; /* so that the machine behind it is aligned */
@@ -56,7 +44,7 @@ struct tw_ctl_io {
 	struct tw_loop_timer wake;
 	struct conn_queue woken;
 	struct tw_idtab conns;
-	struct listener listener[TW_CTL_IO_LISTENERS_MAX];
+	struct tw_io_listen listeners;
 	bool is_listen_decided;
 };
 
@@ -301,185 +289,27 @@ drop:
 
 /* ---- listening ---- */
 
-static void on_listener(void *arg, uint32_t events);
-
 static void
-on_pause_over(void *arg, int64_t now_ns)
+on_accepted(void *arg, int fd, const struct tw_addr *peer, uint16_t peer_port)
 {
-	struct listener *l = arg;
-
-	(void)now_ns;
-	tw_loop_fd_want(&l->io->app->loop, &l->w, EPOLLIN);
+	conn_accept(arg, fd, peer, peer_port);
 }
 
 static void
-on_listener(void *arg, uint32_t events)
+on_turn_over(void *arg)
 {
-	struct listener *l = arg;
-	struct sockaddr_storage sa;
-	struct tw_addr peer;
-	uint16_t peer_port;
-	socklen_t len;
-	unsigned i;
-	int fd;
-
-	(void)events;
-	for (i = 0; i < ACCEPTS_MAX; i++) {
-		len = sizeof(sa);
-		fd = accept4(l->w.fd, (struct sockaddr *)&sa, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
-		if (fd >= 0) {
-			if (tw_io_sockaddr_read(&sa, &peer, &peer_port))
-				conn_accept(l->io, fd, &peer, peer_port);
-			else
-				close(fd);
-			continue;
-		}
-		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-			tw_log(TW_LOG_CONTROL, TW_LOG_ERROR,
-				"cannot accept a connection: %s; raise the limit of open files "
-				"(LimitNOFILE) or lower the limit conns",
-				strerror(errno));
-			tw_loop_fd_want(&l->io->app->loop, &l->w, 0);
-			tw_loop_timer_set(&l->io->app->loop, &l->pause, tw_loop_clock() + PAUSE_NS,
-				on_pause_over, l);
-			break;
-		}
-		if (errno != ECONNABORTED && errno != EINTR)
-			break;
-	}
-	deadline_follow(l->io);
+	deadline_follow(arg);
 }
 
-static int
-listen_open(const struct tw_addr *addr, uint16_t port)
+static const struct tw_io_listen_ops listen_ops = {
+	.accepted = on_accepted,
+	.turn_over = on_turn_over,
+};
+
+struct tw_io_listen *
+tw_ctl_io_listeners(struct tw_ctl_io *io)
 {
-	struct sockaddr_storage sa;
-	int fd, on = 1, ret;
-	unsigned len;
-
-	fd = socket(addr->family == TW_ADDR_V4 ? AF_INET : AF_INET6,
-		SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return -errno;
-	len = tw_io_sockaddr(addr, port, &sa, sizeof(sa));
-	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0 &&
-		(addr->family == TW_ADDR_V4 ||
-			setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) == 0) &&
-		setsockopt(fd, IPPROTO_TCP, TCP_SAVE_SYN, &on, sizeof(on)) == 0 &&
-		bind(fd, (const struct sockaddr *)&sa, len) == 0 && listen(fd, BACKLOG) == 0)
-		return fd;
-	ret = -errno;
-	close(fd);
-	return ret;
-}
-
-static struct listener *
-listener_find(struct tw_ctl_io *io, const struct tw_addr *addr, uint16_t port)
-{
-	unsigned i;
-
-	for (i = 0; i < TW_CTL_IO_LISTENERS_MAX; i++)
-		if (io->listener[i].w.fd >= 0 && io->listener[i].port == port &&
-			tw_addr_equal(&io->listener[i].addr, addr))
-			return &io->listener[i];
-	return NULL;
-}
-
-static struct listener *
-listener_free_slot(struct tw_ctl_io *io)
-{
-	unsigned i;
-
-	for (i = 0; i < TW_CTL_IO_LISTENERS_MAX; i++)
-		if (io->listener[i].w.fd < 0)
-			return &io->listener[i];
-	return NULL;
-}
-
-static void
-listener_event(struct tw_ctl_io *io, const struct tw_addr *addr, uint16_t port, bool is_listening)
-{
-	char text[TW_ADDR_STR_SIZE];
-	struct tw_out *out;
-
-	tw_log(TW_LOG_CONTROL, TW_LOG_NOTICE, "%s on %s port %u",
-		is_listening ? "listening" : "no longer listening", tw_addr_str(addr, text), port);
-	out = tw_event_begin(io->app, TW_EVENT_SERVER_STATE);
-	tw_out_addr(out, "addr", addr);
-	tw_out_u64(out, "port", port, NULL);
-	tw_out_bool(out, "is_listening", is_listening);
-	tw_event_send(io->app, out);
-}
-
-static void
-listen_refusal(struct tw_ctl_io *io, const struct tw_addr *addr, uint16_t port, int ret, char *err,
-	size_t size)
-{
-	const struct tw_addr any = {.family = addr->family};
-	const char *hint = "";
-	char text[TW_ADDR_STR_SIZE];
-
-	if (ret == -EADDRINUSE && listener_find(io, &any, port) != NULL)
-		hint = "; this server listens on all addresses: unlisten that one first";
-	else if (ret == -EADDRINUSE)
-		hint = "; see who does (ss -ltnp)";
-	else if (ret == -EADDRNOTAVAIL)
-		hint = "; give the address to an interface first";
-	snprintf(err, size, "cannot listen on %s port %u: %s%s", tw_addr_str(addr, text), port,
-		strerror(-ret), hint);
-}
-
-int
-tw_ctl_io_listen(
-	struct tw_ctl_io *io, const struct tw_addr *addr, uint16_t port, char *err, size_t err_size)
-{
-	struct listener *l = listener_free_slot(io);
-	char text[TW_ADDR_STR_SIZE];
-	int fd, ret;
-
-	if (listener_find(io, addr, port) != NULL) {
-		snprintf(err, err_size, "already listening on %s port %u", tw_addr_str(addr, text),
-			port);
-		return -EEXIST;
-	}
-	if (l == NULL) {
-		snprintf(err, err_size, "more than %d listening sockets", TW_CTL_IO_LISTENERS_MAX);
-		return -ENOSPC;
-	}
-	fd = listen_open(addr, port);
-	ret = fd < 0 ? fd : tw_loop_fd_add(&io->app->loop, &l->w, fd, EPOLLIN, on_listener, l);
-	if (ret < 0) {
-		if (fd >= 0)
-			close(fd);
-		listen_refusal(io, addr, port, ret, err, err_size);
-		return ret;
-	}
-	l->addr = *addr;
-	l->port = port;
-	listener_event(io, addr, port, true);
-	return 0;
-}
-
-static void
-listener_close(struct tw_ctl_io *io, struct listener *l)
-{
-	int fd = l->w.fd;
-
-	tw_loop_timer_del(&io->app->loop, &l->pause);
-	tw_loop_fd_del(&io->app->loop, &l->w);
-	close(fd);
-}
-
-int
-tw_ctl_io_unlisten(struct tw_ctl_io *io, const struct tw_addr *addr, uint16_t port)
-{
-	struct listener *l = listener_find(io, addr, port);
-
-	if (l == NULL)
-		return -ENOENT;
-	listener_close(io, l);
-	listener_event(io, addr, port, false);
-	return 0;
+	return &io->listeners;
 }
 
 void
@@ -502,28 +332,12 @@ tw_ctl_io_listen_default(struct tw_ctl_io *io, char *err, size_t err_size)
 
 	if (io->is_listen_decided)
 		return 0;
-	ret = tw_ctl_io_listen(io, &any4, TW_CTL_PORT, err, err_size);
+	ret = tw_io_listen_add(&io->listeners, &any4, TW_CTL_PORT, err, err_size);
 	if (ret != 0)
 		return ret;
-	ret = tw_ctl_io_listen(io, &any6, TW_CTL_PORT, err, err_size);
+	ret = tw_io_listen_add(&io->listeners, &any6, TW_CTL_PORT, err, err_size);
 	/* a host without IPv6 is a host */
 	return ret == -EAFNOSUPPORT || ret == -EADDRNOTAVAIL ? 0 : ret;
-}
-
-bool
-tw_ctl_io_listener_at(
-	const struct tw_ctl_io *io, unsigned idx, struct tw_addr *addr, uint16_t *port)
-{
-	unsigned i;
-
-	for (i = 0; i < TW_CTL_IO_LISTENERS_MAX; i++) {
-		if (io->listener[i].w.fd < 0 || idx-- > 0)
-			continue;
-		*addr = io->listener[i].addr;
-		*port = io->listener[i].port;
-		return true;
-	}
-	return false;
 }
 
 /* ---- the server ---- */
@@ -554,17 +368,13 @@ tw_ctl_io_new(struct tw_app *app, char *err, size_t err_size)
 {
 	struct tw_ctl_io *io = calloc(1, sizeof(*io));
 	struct tw_ctl_srv_cfg cfg;
-	unsigned i;
 	int ret = -ENOMEM;
 
 	if (io == NULL)
 		goto fail;
 	io->app = app;
 	TAILQ_INIT(&io->woken);
-	for (i = 0; i < TW_CTL_IO_LISTENERS_MAX; i++) {
-		io->listener[i].io = io;
-		io->listener[i].w.fd = -1;
-	}
+	tw_io_listen_init(&io->listeners, app, &listen_ops, io);
 	io->srv = calloc(1, tw_ctl_srv_size());
 	if (io->srv == NULL)
 		goto fail;
@@ -584,13 +394,10 @@ tw_ctl_io_free(struct tw_ctl_io *io)
 {
 	struct conn *c;
 	uint32_t id;
-	unsigned i;
 
 	if (io == NULL)
 		return;
-	for (i = 0; i < TW_CTL_IO_LISTENERS_MAX; i++)
-		if (io->listener[i].w.fd >= 0)
-			listener_close(io, &io->listener[i]);
+	tw_io_listen_fini(&io->listeners);
 	for (id = 0; (c = tw_idtab_next(&io->conns, &id)) != NULL; id++)
 		conn_close(c);
 	tw_loop_timer_del(&io->app->loop, &io->timer);

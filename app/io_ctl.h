@@ -13,12 +13,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "io_listen.h"
 #include "io_pipe.h"
 #include "tw_control.h"
 
-#define TW_CTL_IO_LISTENERS_MAX 64
-#define TW_CTL_IO_ALLOW_MAX     1024
-#define TW_CTL_IO_ERR_SIZE      320
+#define TW_CTL_IO_ALLOW_MAX 1024
+#define TW_CTL_IO_ERR_SIZE  320
 
 struct tw_app;
 struct tw_ctl_io;
@@ -29,12 +29,8 @@ struct tw_ctl_io *tw_ctl_io_new(struct tw_app *app, char *err, size_t err_size);
 /** Close everything; running sessions end. NULL is fine. */
 void tw_ctl_io_free(struct tw_ctl_io *io);
 
-/** Listen on an address (zero: all of its family) and port. @return 0 or -errno with @p err */
-int tw_ctl_io_listen(struct tw_ctl_io *io, const struct tw_addr *addr, uint16_t port, char *err,
-	size_t err_size);
-
-/** @return 0 or -ENOENT. Connections go on. */
-int tw_ctl_io_unlisten(struct tw_ctl_io *io, const struct tw_addr *addr, uint16_t port);
+/** Where it listens: io_listen.h. Connections of a removed listener go on. */
+struct tw_io_listen *tw_ctl_io_listeners(struct tw_ctl_io *io);
 
 /** Listen on TCP/862 of both families, unless the configuration said where to or not to. */
 int tw_ctl_io_listen_default(struct tw_ctl_io *io, char *err, size_t err_size);
@@ -42,10 +38,6 @@ int tw_ctl_io_listen_default(struct tw_ctl_io *io, char *err, size_t err_size);
 /** The operator decided about listening: no default. */
 void tw_ctl_io_listen_decided(struct tw_ctl_io *io);
 bool tw_ctl_io_is_listen_decided(const struct tw_ctl_io *io);
-
-/** Listener number @p idx; false past the end. */
-bool tw_ctl_io_listener_at(
-	const struct tw_ctl_io *io, unsigned idx, struct tw_addr *addr, uint16_t *port);
 
 /** The server machine: for counters and the client's check of reflected Challenges. */
 struct tw_ctl_srv *tw_ctl_io_srv(struct tw_ctl_io *io);

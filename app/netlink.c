@@ -11,14 +11,12 @@
 #include <libmnl/libmnl.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
 
 #include "log.h"
-#include "nl_query.h"
+#include "nl_path.h"
 
 /* the loops of libmnl cast const away; clang counts its macros as ours */
 #pragma GCC diagnostic ignored "-Wcast-qual"
@@ -64,11 +62,9 @@ TAILQ_HEAD(dest_queue, dest);
 
 struct tw_netlink {
 	struct tw_loop *loop;
-	struct tw_nl_query query;
+	struct tw_nl_path look;
 	struct mnl_socket *events;
 	struct tw_loop_fd events_fd;
-	tw_netlink_port_fn port_of;
-	void *port_arg;
 	struct dest_list bucket[BUCKETS];
 	struct dest_queue dirty;
 	struct tw_loop_timer work;
@@ -76,17 +72,6 @@ struct tw_netlink {
 
 static void on_dest_timer(void *arg, int64_t now_ns);
 static void on_work(void *arg, int64_t now_ns);
-
-static int
-say(int ret, char *why, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(why, TW_NETLINK_WHY_SIZE, fmt, ap);
-	va_end(ap);
-	return ret;
-}
 
 static unsigned
 bucket_of(const struct tw_addr *dst)
@@ -99,83 +84,6 @@ bucket_of(const struct tw_addr *dst)
 	return h % BUCKETS;
 }
 
-/* Follow VLAN interfaces down to the interface of a port, collecting their tags. */
-static int
-port_find(struct tw_netlink *n, unsigned ifindex, struct tw_netlink_path *path, char *why)
-{
-	uint16_t vid[TW_NETLINK_VLANS_MAX], tpid[TW_NETLINK_VLANS_MAX];
-	struct tw_nl_link link;
-	unsigned i, cnt = 0, at = ifindex;
-	int port, ret;
-
-	for (;;) {
-		ret = tw_nl_query_link(&n->query, at, &link);
-		if (ret != 0)
-			return say(ret, why, "cannot read interface %u: %s", at, strerror(-ret));
-		if (at == ifindex) {
-			memcpy(path->ifname, link.name, sizeof(path->ifname));
-			if (path->mtu == 0)
-				path->mtu = link.mtu;
-		}
-		port = n->port_of(n->port_arg, at);
-		if (port >= 0)
-			break;
-		if (!link.is_vlan || link.parent == 0 || cnt == TW_NETLINK_VLANS_MAX)
-			return say(-ENETUNREACH, why,
-				"the route leaves by interface %s, which belongs to no port: add a "
-				"port "
-				"for it (add port), or route the destination over a port's "
-				"interface",
-				path->ifname);
-		vid[cnt] = link.vid;
-		tpid[cnt++] = link.tpid;
-		at = link.parent;
-	}
-	if (!link.is_up)
-		return say(-ENETDOWN, why, "interface %s is down: ip link set %s up", link.name,
-			link.name);
-	path->port_idx = (unsigned)port;
-	path->vlan_cnt = cnt;
-	for (i = 0; i < cnt; i++) { /* found inner first */
-		path->vid[i] = vid[cnt - 1 - i];
-		path->tpid[i] = tpid[cnt - 1 - i];
-	}
-	return 0;
-}
-
-static int
-route_find(struct tw_netlink *n, const struct tw_addr *dst, const struct tw_addr *src, unsigned oif,
-	struct tw_nl_route *rt, char *why)
-{
-	char text[TW_ADDR_STR_SIZE], from[TW_ADDR_STR_SIZE];
-	int ret;
-
-	tw_addr_str(dst, text);
-	ret = tw_nl_query_route(&n->query, dst, src, oif, rt);
-	if (ret != 0 && src != NULL && !tw_addr_is_zero(src) && !tw_netlink_is_local(n, src))
-		return say(-EADDRNOTAVAIL, why,
-			"%s is no address of this host: give it to a port's interface (ip address "
-			"add)",
-			tw_addr_str(src, from));
-	if (ret != 0)
-		return say(ret, why, "no route to %s (%s): see ip route get %s", text,
-			strerror(-ret), text);
-	switch (rt->type) {
-	case RTN_UNICAST:
-		return 0;
-	case RTN_LOCAL:
-		return say(-EHOSTUNREACH, why,
-			"%s is an address of this host: its packets never reach a port", text);
-	case RTN_UNREACHABLE:
-	case RTN_BLACKHOLE:
-	case RTN_PROHIBIT:
-		return say(-EHOSTUNREACH, why, "the routing table refuses %s: see ip route get %s",
-			text, text);
-	default:
-		return say(-EHOSTUNREACH, why, "%s is no unicast destination", text);
-	}
-}
-
 /*
  * Look a destination up. 0: path complete. -EAGAIN: the neighbour is being resolved. Else it
  * cannot be reached, and `why` tells.
@@ -183,43 +91,9 @@ route_find(struct tw_netlink *n, const struct tw_addr *dst, const struct tw_addr
 static int
 dest_resolve(struct tw_netlink *n, struct dest *d, struct tw_netlink_path *path, char *why)
 {
-	char text[TW_ADDR_STR_SIZE];
-	struct tw_nl_neigh neigh;
-	struct tw_nl_route rt;
-	int ret;
+	int ret = tw_nl_path_find(&n->look, &d->dst, &d->src, d->oif, path, &d->hop, why);
 
-	memset(path, 0, sizeof(*path));
-	ret = route_find(n, &d->dst, &d->src, d->oif, &rt, why);
-	if (ret != 0)
-		return ret;
-	path->ifindex = rt.ifindex;
-	path->mtu = rt.mtu;
-	path->src = tw_addr_is_zero(&d->src) ? rt.src : d->src;
-	ret = port_find(n, rt.ifindex, path, why);
-	if (ret != 0)
-		return ret;
-	if (tw_addr_is_zero(&path->src))
-		return say(-EADDRNOTAVAIL, why,
-			"interface %s has no source address for this destination: ip address add "
-			"... "
-			"dev %s",
-			path->ifname, path->ifname);
-	d->hop = rt.gateway.family != TW_ADDR_NONE ? rt.gateway : d->dst;
-	ret = tw_nl_query_neigh(&n->query, rt.ifindex, &d->hop, &neigh);
-	if (ret != 0)
-		return say(ret, why, "cannot read the neighbour table: %s", strerror(-ret));
-	if (!neigh.is_known || neigh.is_stale) {
-		ret = tw_nl_query_probe(&n->query, rt.ifindex, &d->hop);
-		if (ret != 0)
-			tw_log(TW_LOG_ROUTE, TW_LOG_WARNING, "cannot probe neighbour %s on %s: %s",
-				tw_addr_str(&d->hop, text), path->ifname, strerror(-ret));
-	}
-	if (!neigh.is_known)
-		return say(-EAGAIN, why,
-			"neighbour %s on %s does not answer: is it up, and is the link right?",
-			tw_addr_str(&d->hop, text), path->ifname);
-	memcpy(path->next_hop, neigh.mac, sizeof(path->next_hop));
-	return 0;
+	return ret == 0 ? tw_nl_path_neigh(&n->look, &d->hop, path, why) : ret;
 }
 
 static void
@@ -407,25 +281,13 @@ int
 tw_netlink_scope(struct tw_netlink *n, const struct tw_addr *peer, const struct tw_addr *local,
 	struct tw_netlink_path *out, char *why)
 {
-	struct tw_nl_route rt;
-	int ret;
-
-	memset(out, 0, sizeof(*out));
-	ret = route_find(n, peer, local, 0, &rt, why);
-	if (ret != 0)
-		return ret;
-	out->ifindex = rt.ifindex;
-	out->mtu = rt.mtu;
-	out->src = rt.src;
-	return port_find(n, rt.ifindex, out, why);
+	return tw_nl_path_find(&n->look, peer, local, 0, out, NULL, why);
 }
 
 bool
 tw_netlink_is_local(struct tw_netlink *n, const struct tw_addr *addr)
 {
-	struct tw_nl_route rt;
-
-	return tw_nl_query_route(&n->query, addr, NULL, 0, &rt) == 0 && rt.type == RTN_LOCAL;
+	return tw_nl_path_is_local(&n->look, addr);
 }
 
 bool
@@ -569,18 +431,18 @@ tw_netlink_new(struct tw_loop *loop, tw_netlink_port_fn port_of, void *arg)
 	if (n == NULL)
 		return NULL;
 	n->loop = loop;
-	n->port_of = port_of;
-	n->port_arg = arg;
+	n->look.port_of = port_of;
+	n->look.port_arg = arg;
 	for (i = 0; i < BUCKETS; i++)
 		LIST_INIT(&n->bucket[i]);
 	TAILQ_INIT(&n->dirty);
-	ret = tw_nl_query_init(&n->query);
+	ret = tw_nl_query_init(&n->look.query);
 	if (ret != 0)
 		goto free_all;
 	ret = events_open(n);
 	if (ret == 0)
 		return n;
-	tw_nl_query_fini(&n->query);
+	tw_nl_query_fini(&n->look.query);
 free_all:
 	free(n);
 	errno = -ret;
@@ -601,6 +463,6 @@ tw_netlink_free(struct tw_netlink *n)
 	tw_loop_timer_del(n->loop, &n->work);
 	tw_loop_fd_del(n->loop, &n->events_fd);
 	mnl_socket_close(n->events);
-	tw_nl_query_fini(&n->query);
+	tw_nl_query_fini(&n->look.query);
 	free(n);
 }

@@ -33,7 +33,7 @@ op_show(struct tw_app *app, const struct tw_args *args, struct tw_out *out)
 
 	(void)args;
 	tw_out_arr(out, "listeners");
-	for (i = 0; tw_ctl_io_listener_at(app->ctl_io, i, &addr, &port); i++) {
+	for (i = 0; tw_io_listen_at(tw_ctl_io_listeners(app->ctl_io), i, &addr, &port); i++) {
 		tw_out_obj(out, NULL);
 		tw_out_addr(out, "addr", &addr);
 		tw_out_u64(out, "port", port, NULL);
@@ -65,7 +65,7 @@ op_listen(struct tw_app *app, const struct tw_args *args, struct tw_out *out)
 	char err[TW_CTL_IO_ERR_SIZE];
 	int ret;
 
-	ret = tw_ctl_io_listen(app->ctl_io, &addr, port, err, sizeof(err));
+	ret = tw_io_listen_add(tw_ctl_io_listeners(app->ctl_io), &addr, port, err, sizeof(err));
 	if (ret != 0)
 		return tw_out_fail(out, ret, "addr", NULL, "%s", err);
 	tw_ctl_io_listen_decided(app->ctl_io);
@@ -83,7 +83,7 @@ op_unlisten(struct tw_app *app, const struct tw_args *args, struct tw_out *out)
 
 	/* before the start there is nothing yet: the line then says "not by default" */
 	tw_ctl_io_listen_decided(app->ctl_io);
-	if (tw_ctl_io_unlisten(app->ctl_io, &addr, port) != 0 &&
+	if (tw_io_listen_remove(tw_ctl_io_listeners(app->ctl_io), &addr, port) != 0 &&
 		(was_decided || atomic_load(&app->state) == TW_APP_RUNNING))
 		return tw_out_fail(out, -ENOENT, "addr", "`show server` lists the listeners",
 			"not listening on %s port %u", tw_addr_str(&addr, text), port);
@@ -180,7 +180,7 @@ config_lines(struct tw_app *app, struct tw_op_lines *lines)
 
 	if (!tw_ctl_io_is_listen_decided(app->ctl_io))
 		return;
-	for (i = 0; tw_ctl_io_listener_at(app->ctl_io, i, &addr, &port); i++) {
+	for (i = 0; tw_io_listen_at(tw_ctl_io_listeners(app->ctl_io), i, &addr, &port); i++) {
 		snprintf(number, sizeof(number), "%u", port);
 		TW_OP_LINE(lines, "listen", "server", "addr", tw_addr_str(&addr, text), "port",
 			number);
