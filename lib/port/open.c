@@ -22,6 +22,14 @@
 
 #define RX_CKSUM (RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_UDP_CKSUM)
 
+static const struct tw_port_nic nic_of_ethdev = {
+	.read_clock = rte_eth_read_clock,
+	.timesync_enable = rte_eth_timesync_enable,
+	.timesync_disable = rte_eth_timesync_disable,
+	.timesync_read_time = rte_eth_timesync_read_time,
+	.timesync_read_tx_timestamp = rte_eth_timesync_read_tx_timestamp,
+};
+
 int64_t
 port_now_ns(void)
 {
@@ -254,7 +262,12 @@ configure(struct tw_port *p, const struct tw_port_env *env, char *err)
 		(void)tw_port_profile_find(NULL, info.driver_name, &p->priv->profile);
 	p->queue_cnt =
 		(uint16_t)RTE_MIN(p->queue_cnt, RTE_MIN(info.max_rx_queues, info.max_tx_queues));
+	info.rx_offload_capa |= p->nic->rx_offloads;
+	info.tx_offload_capa |= p->nic->tx_offloads;
 	choose_offloads(p, &info, &conf);
+	/* what only the NIC beside the ethdev can is none of the ethdev's business */
+	conf.rxmode.offloads &= ~p->nic->rx_offloads;
+	conf.txmode.offloads &= ~p->nic->tx_offloads;
 	if (p->priv->profile.sets_mtu)
 		conf.rxmode.mtu = RTE_MIN(p->mtu, info.max_mtu);
 	if (p->priv->profile.sets_mtu)
@@ -381,6 +394,7 @@ tw_port_open(const struct tw_port_cfg *cfg, const struct tw_port_env *env,
 		return -ENOMEM;
 	}
 	p->cfg = *cfg;
+	p->nic = cfg->nic != NULL ? cfg->nic : &nic_of_ethdev;
 	p->idx = cfg->idx;
 	p->eth_id = RTE_MAX_ETHPORTS;
 	p->tap_eth_id = RTE_MAX_ETHPORTS;

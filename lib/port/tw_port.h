@@ -17,6 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <time.h>
 
 #include <rte_ethdev.h>
 #include <rte_flow.h>
@@ -40,6 +41,21 @@ enum tw_port_attach {
 	TW_PORT_ATTACH_N
 };
 
+/*
+ * What a device can do with time. Arguments and results are those of the functions of ethdev with
+ * these names, which are the default; a simulated NIC brings its own, since nothing can be added
+ * to an ethdev from outside its driver. Call them as port->nic->read_clock(port->eth_id, ...).
+ */
+struct tw_port_nic {
+	uint64_t rx_offloads; /* capabilities beyond those that ethdev tells */
+	uint64_t tx_offloads;
+	int (*read_clock)(uint16_t eth_id, uint64_t *ticks);
+	int (*timesync_enable)(uint16_t eth_id);
+	int (*timesync_disable)(uint16_t eth_id);
+	int (*timesync_read_time)(uint16_t eth_id, struct timespec *ts);
+	int (*timesync_read_tx_timestamp)(uint16_t eth_id, struct timespec *ts);
+};
+
 /* What the operator asks for. Zero or "" takes the default. */
 struct tw_port_cfg {
 	char name[TW_PORT_NAME_SIZE]; /* how operations name it; required */
@@ -55,6 +71,7 @@ struct tw_port_cfg {
 	char tap[TW_PORT_IFNAME_SIZE]; /* exception interface; default dtap<idx> */
 	uint32_t exception_pps;        /* frames/s a data lcore may send there; default 100,000 */
 	bool is_promisc;
+	const struct tw_port_nic *nic; /* default: ethdev's */
 };
 
 /* What is the same for all ports. */
@@ -94,6 +111,7 @@ struct tw_port {
 	char ifname[TW_PORT_IFNAME_SIZE];    /* kernel interface with our addresses, "" if none */
 	unsigned ifindex;                    /* the same, 0 if none */
 	struct rte_mempool *pool;            /* received frames and replies */
+	const struct tw_port_nic *nic;       /* never NULL */
 
 	/* exception path, owned attach; NULL and RTE_MAX_ETHPORTS else */
 	uint16_t tap_eth_id;
