@@ -8,11 +8,17 @@
 #include "prng.h"
 #include "send_i.h"
 
-/* Copy @p len octets of the pool from a random place on, around its end. */
+/*
+ * Copy @p len octets of the pool from a random place on, around its end. The first eight are drawn
+ * afresh: two packets that start at the same place are still different.
+ */
 static void
 pad_random(struct tw_send *snd, uint8_t *out, size_t len)
 {
+	uint64_t fresh = prng_next(snd->pad_prng);
 	size_t from = (size_t)(prng_next(snd->pad_prng) % PAD_POOL_SIZE);
+	uint8_t *start = out;
+	size_t fresh_len = len < sizeof(fresh) ? len : sizeof(fresh);
 
 	while (len != 0) {
 		size_t piece = PAD_POOL_SIZE - from;
@@ -24,6 +30,7 @@ pad_random(struct tw_send *snd, uint8_t *out, size_t len)
 		len -= piece;
 		from = 0;
 	}
+	memcpy(start, &fresh, fresh_len);
 }
 
 static void

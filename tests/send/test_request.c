@@ -4,6 +4,7 @@
  * What a request holds: every size in every mode with both engines, padding, T1.
  */
 #include <criterion/criterion.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "send_check.h"
@@ -112,6 +113,32 @@ Test(request, padding_is_pseudo_random)
 	}
 	cr_assert(ones > 5600 - 265 && ones < 5600 + 265, "%u", ones); /* five sigma */
 	cr_assert_lt(same, 40);
+}
+
+static int
+by_octets(const void *a, const void *b)
+{
+	return memcmp(a, b, 16);
+}
+
+/* Regression: two packets that took their padding from the same place of the pool were alike. */
+Test(request, no_two_paddings_are_alike)
+{
+	static uint8_t seen[2048][16];
+	struct tw_send_cfg cfg = check_periodic(MS, TW_ARRAY_SIZE(seen));
+	struct check_snd *c;
+
+	check_init();
+	c = check_snd("openssl", CHECK_CAP);
+	cfg.size = 400;
+	cr_assert_eq(tw_send_add(c->snd, check_send(&cfg), &c->steady, T0), 0);
+	for (unsigned i = 0; i < TW_ARRAY_SIZE(seen); i++) {
+		cr_assert_eq(check_burst(c, T0 + i * MS, 1, 0), 1);
+		memcpy(seen[i], c->buf[0] + 14, sizeof(seen[i]));
+	}
+	qsort(seen, TW_ARRAY_SIZE(seen), sizeof(seen[0]), by_octets);
+	for (unsigned i = 1; i < TW_ARRAY_SIZE(seen); i++)
+		cr_assert(by_octets(seen[i - 1], seen[i]) != 0);
 }
 
 /* The longest datagram: the pool of padding is shorter and goes round. */
