@@ -5,6 +5,8 @@
  */
 #include <criterion/criterion.h>
 #include <pthread.h>
+#include <sched.h>
+#include <string.h>
 
 #include "bed.h"
 
@@ -50,7 +52,11 @@ read_clocks(void *arg)
 	struct reader *rd = arg;
 	struct tw_clock c = {0};
 	uint32_t seen = 0;
+	cpu_set_t all;
 
+	/* the EAL bound its thread, and so this one, to one CPU: there the two only take turns */
+	memset(&all, 0xFF, sizeof(all));
+	sched_setaffinity(0, sizeof(all), &all);
 	while (!tw_xcore_flag_get(&rd->stop)) {
 		if (!tw_xcore_clock_refresh(rd->clock, &seen, &c))
 			continue;
@@ -74,8 +80,9 @@ Test(xcore, a_clock_is_taken_whole_or_not_at_all)
 	cr_assert_not(tw_xcore_clock_refresh(rd.clock, &seen, &got));
 	cr_assert_eq(got.epoch, 1);
 	cr_assert_eq(pthread_create(&th, NULL, read_clocks, &rd), 0);
-	/* long enough to be read meanwhile, however late the reader gets a CPU */
-	for (uint64_t i = 2; i < 2000000 || rd.taken < 1000; i++) {
+	/* until it was read meanwhile, however late the reader gets a CPU: one read a turn at worst
+	 */
+	for (uint64_t i = 2; i < 2000000 || rd.taken < 20; i++) {
 		c.tsc0 = c.horizon_tsc = i;
 		c.ns0 = (int64_t)i;
 		c.epoch = (uint32_t)i;
