@@ -50,6 +50,7 @@ static const struct key keys[] = {
 	NUMBER_KEY("descriptors", desc_cnt, 8192),
 	NUMBER_KEY("mtu-max", mtu_max, TW_PORT_MTU_MAX),
 	NUMBER_KEY("settle-ms", settle_ms, 1000),
+	NUMBER_KEY("flow-rules", flow_rules, 1U << 20),
 	YES_KEY("mtu-set", sets_mtu),
 	YES_KEY("rx-checksum", use_rx_cksum),
 	YES_KEY("tx-checksum", use_tx_cksum),

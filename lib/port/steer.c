@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) 2026 The twampline authors */
 /*
- * Flow rules. A bifurcated device that the kernel keeps gives us only what a rule names: one rule
- * per session, to the queue of the lcore that owns it.
+ * Flow rules, one per session, to the queue of the lcore that owns it. A bifurcated device that the
+ * kernel keeps gives us only what a rule names; elsewhere a rule spares the hand-over between
+ * lcores.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -38,8 +39,9 @@ item_add(struct rte_flow_item *items, unsigned *n, enum rte_flow_item_type type,
 	items[(*n)++] = (struct rte_flow_item){.type = type, .spec = spec, .mask = mask};
 }
 
-int
-tw_port_steer_add(const struct tw_port *p, const struct tw_port_flow *f, struct rte_flow **out)
+/* 5-tuple and tags to a queue. @return NULL with rte_errno */
+static struct rte_flow *
+rule_make(const struct tw_port *p, const struct tw_port_flow *f)
 {
 	const struct rte_flow_item_vlan vlan_mask = {.tci = rte_cpu_to_be_16(0x0fff)};
 	struct rte_flow_item_vlan vlan[2] = {0};
@@ -56,9 +58,7 @@ tw_port_steer_add(const struct tw_port *p, const struct tw_port_flow *f, struct 
 	struct rte_flow_error fe = {0};
 	unsigned n = 0;
 
-	*out = NULL;
-	if (!p->is_steered)
-		return 0;
+	rte_errno = 0;
 	item_add(items, &n, RTE_FLOW_ITEM_TYPE_ETH, NULL, NULL);
 	for (unsigned i = 0; i < f->vlan_cnt && i < 2; i++) {
 		vlan[i].tci = rte_cpu_to_be_16(f->vid[i]);
@@ -83,15 +83,35 @@ tw_port_steer_add(const struct tw_port *p, const struct tw_port_flow *f, struct 
 	udp_mask.hdr.dst_port = UINT16_MAX;
 	item_add(items, &n, RTE_FLOW_ITEM_TYPE_UDP, &udp, &udp_mask);
 	item_add(items, &n, RTE_FLOW_ITEM_TYPE_END, NULL, NULL);
-	*out = rte_flow_create(p->eth_id, &attr, items, actions, &fe);
-	return *out != NULL ? 0 : (rte_errno != 0 ? -rte_errno : -EIO);
+	return rte_flow_create(p->eth_id, &attr, items, actions, &fe);
+}
+
+int
+tw_port_steer_add(struct tw_port *p, const struct tw_port_flow *f, struct rte_flow **out)
+{
+	const bool is_wanted = p->queue_cnt > 1 && p->flow_rules < p->priv->profile.flow_rules;
+
+	*out = NULL;
+	if (!p->is_steered && !is_wanted)
+		return 0;
+	*out = rule_make(p, f);
+	if (*out != NULL) {
+		p->flow_rules++;
+		return 0;
+	}
+	p->flow_rules_refused++;
+	if (!p->is_steered)
+		return 0;
+	return rte_errno != 0 ? -rte_errno : -EIO;
 }
 
 void
-tw_port_steer_del(const struct tw_port *p, struct rte_flow *flow)
+tw_port_steer_del(struct tw_port *p, struct rte_flow *flow)
 {
 	struct rte_flow_error fe;
 
-	if (flow != NULL)
-		(void)rte_flow_destroy(p->eth_id, flow, &fe);
+	if (flow == NULL)
+		return;
+	(void)rte_flow_destroy(p->eth_id, flow, &fe);
+	p->flow_rules--;
 }

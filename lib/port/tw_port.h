@@ -106,6 +106,8 @@ struct tw_port {
 	bool is_adopted;                /* the ethdev was somebody else's: left open on close */
 	bool is_started;                /* queues may be polled */
 	bool is_steered;                /* only flows of tw_port_steer_add() arrive */
+	uint32_t flow_rules;            /* in force */
+	uint64_t flow_rules_refused;    /* the device did not take: those flows are handed over */
 	char driver[TW_PORT_NAME_SIZE]; /* of the ethdev */
 	char dev_name[RTE_ETH_NAME_MAX_LEN]; /* of the ethdev */
 	char ifname[TW_PORT_IFNAME_SIZE];    /* kernel interface with our addresses, "" if none */
@@ -195,14 +197,19 @@ struct tw_port_flow {
 };
 
 /**
- * Have a flow delivered, where the device gives us only what we name (is_steered); else nothing.
- * @param out  the rule, NULL if none is needed
- * @return 0, or what the driver said
+ * Have a flow delivered to the queue it is wanted on. Where the device gives us only what we name
+ * (is_steered) the rule must be had. Where RSS spreads over several queues it saves the hand-over:
+ * a device that takes no more rules (the profile's flow-rules, or a refusal) goes without, and that
+ * is counted. Else nothing is done.
+ *
+ * Context: control lcore.
+ * @param out  the rule, NULL if there is none
+ * @return 0; is_steered only: what the driver said
  */
-int tw_port_steer_add(const struct tw_port *p, const struct tw_port_flow *f, struct rte_flow **out);
+int tw_port_steer_add(struct tw_port *p, const struct tw_port_flow *f, struct rte_flow **out);
 
-/** NULL is fine. */
-void tw_port_steer_del(const struct tw_port *p, struct rte_flow *flow);
+/** NULL is fine. Context: control lcore. */
+void tw_port_steer_del(struct tw_port *p, struct rte_flow *flow);
 
 /* A driver profile: drivers-cfg/<name>.cfg, its keys in drivers-cfg/README.md. */
 struct tw_port_profile {
@@ -218,8 +225,10 @@ struct tw_port_profile {
 	uint32_t queues_max;
 	uint32_t queues_default; /* queue pairs if none are asked for; 0: one per data lcore */
 	uint32_t desc_cnt;
-	uint32_t mtu_max;                /* 0 = ask the device */
-	uint32_t settle_ms;              /* a link this young is let settle before it is closed */
+	uint32_t mtu_max;   /* 0 = ask the device */
+	uint32_t settle_ms; /* a link this young is let settle before it is closed */
+	uint32_t
+		flow_rules; /* several queues: rules "5-tuple to queue" the driver takes; 0: none */
 	bool use_rx_cksum, use_tx_cksum; /* use these offloads where the device offers them */
 	bool sets_mtu;         /* the device takes an MTU; else it is only a bound of ours */
 	bool sees_foreign;     /* frames for other stations may arrive */

@@ -19,8 +19,9 @@ Test(profile, all_in_the_tree_are_right)
 		cr_assert(p.can_own || p.can_share, "%s", p.name);
 		cr_assert(p.bus[0] != 'v' || p.driver[0] != '\0', "%s", p.name);
 		cr_assert_geq(p.queues_max, 1, "%s", p.name);
+		cr_assert(p.timestamps[0] == 'n' || strcmp(p.bus, "pci") == 0, "%s", p.name);
 	}
-	cr_assert_geq(n, 11);
+	cr_assert_geq(n, 14);
 	cr_assert_eq(tw_port_profile_at(n, &p), -ENOENT);
 }
 
@@ -61,6 +62,7 @@ Test(profile, refuses_by_line)
 	reads("attach owned both", -EINVAL, "not allowed");
 	reads("queues-max 33", -EINVAL, "not allowed");
 	reads("queues-max -1", -EINVAL, "not allowed");
+	reads("flow-rules 1048577", -EINVAL, "not allowed");
 	reads("descriptors 10x", -EINVAL, "not allowed");
 	reads("descriptors 99999999999999999999", -EINVAL, "not allowed");
 	reads("mtu-set maybe", -EINVAL, "not allowed");

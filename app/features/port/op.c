@@ -75,6 +75,8 @@ put_port(struct tw_out *out, const struct tw_ports_entry *e)
 	tw_out_bool(out, "tx_ip_checksum_offload", p->has_tx_ip_cksum);
 	tw_out_bool(out, "tx_udp_checksum_offload", p->has_tx_udp_cksum);
 	tw_out_bool(out, "takes_partial_checksums", p->takes_partial_cksum);
+	tw_out_u64(out, "flow_rules", p->flow_rules, NULL);
+	tw_out_u64(out, "flow_rules_refused", p->flow_rules_refused, NULL);
 	tw_out_str(out, "timestamps", is_known ? profile.timestamps : NULL);
 	tw_out_str(out, "limits", is_known ? profile.limits : NULL);
 	put_stats(out, p);
