@@ -123,7 +123,8 @@ ops_wake(void *app, struct tw_ctl_conn *conn, void *user)
 static void
 ops_note(void *app, const struct tw_ctl_conn *conn, const struct tw_ctl_reason *reason)
 {
-	char text[TW_CTL_REASON_SIZE], addr[TW_ADDR_STR_SIZE], where[TW_ADDR_STR_SIZE + 16];
+	char text[TW_CTL_REASON_SIZE], addr[TW_ADDR_STR_SIZE], spis[TW_CTL_SPIS_SIZE];
+	char where[TW_ADDR_STR_SIZE + TW_CTL_SPIS_SIZE + 32];
 	enum tw_log_level level = TW_LOG_WARNING;
 	struct tw_ctl_conn_info info;
 
@@ -133,7 +134,9 @@ ops_note(void *app, const struct tw_ctl_conn *conn, const struct tw_ctl_reason *
 	if (!tw_log_is_shown(TW_LOG_CONTROL, level))
 		return;
 	tw_ctl_conn_info_get(conn, &info);
-	snprintf(where, sizeof(where), "%s port %u", tw_addr_str(&info.peer, addr), info.peer_port);
+	snprintf(where, sizeof(where), "%s port %u%s%s", tw_addr_str(&info.peer, addr),
+		info.peer_port, info.has_spis ? " SPIs " : "",
+		info.has_spis ? tw_ctl_spis_str(info.spis, spis) : "");
 	tw_log(TW_LOG_CONTROL, level, "%s", tw_ctl_reason_str(reason, where, text, sizeof(text)));
 }
 

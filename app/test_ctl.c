@@ -30,7 +30,13 @@ reason_errno(const struct tw_ctl_reason *r)
 	case TW_CTL_WHY_SETUP_AUTH:
 	case TW_CTL_WHY_NO_KEY:
 	case TW_CTL_WHY_BAD_HMAC:
+	case TW_CTL_WHY_SETUP_IKE_AUTH:
+	case TW_CTL_WHY_SETUP_NO_IKE_SA:
+	case TW_CTL_WHY_CLIENT_NO_IKE_SA:
+	case TW_CTL_WHY_CLIENT_IKE_IDENTITY:
+	case TW_CTL_WHY_CLIENT_IKE_ENDED:
 		return -EKEYREJECTED;
+	case TW_CTL_WHY_IKE_NOT_OFFERED:
 	case TW_CTL_WHY_SETUP_MODE:
 	case TW_CTL_WHY_NO_ACCEPTABLE_MODE:
 		return -EOPNOTSUPP;
@@ -223,6 +229,16 @@ on_closed(struct tw_test *t, const struct tw_ctl_cli_event *ev)
 }
 
 static void
+on_fallback(struct tw_test *t, const struct tw_ctl_cli_event *ev)
+{
+	char addr[TW_ADDR_STR_SIZE], text[TW_CTL_REASON_SIZE];
+
+	tw_log(TW_LOG_TEST, TW_LOG_ERROR, "test %u: going on without an IKEv2-derived key: %s",
+		t->id,
+		tw_ctl_reason_str(&ev->reason, tw_addr_str(&t->p.host, addr), text, sizeof(text)));
+}
+
+static void
 on_cli_event(void *arg, const struct tw_ctl_cli_event *ev)
 {
 	struct tw_test *t = arg;
@@ -240,6 +256,9 @@ on_cli_event(void *arg, const struct tw_ctl_cli_event *ev)
 		break;
 	case TW_CTL_CLI_EV_STARTED:
 		on_started(t);
+		break;
+	case TW_CTL_CLI_EV_FALLBACK:
+		on_fallback(t, ev);
 		break;
 	case TW_CTL_CLI_EV_CLOSED:
 		on_closed(t, ev);

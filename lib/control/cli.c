@@ -65,7 +65,7 @@ tw_ctl_cli_open(struct tw_ctl_cli *cli, const struct tw_ctl_cli_cfg *cfg,
 void
 tw_ctl_cli_fini(struct tw_ctl_cli *cli)
 {
-	ctl_setup_abandon(cli);
+	ctl_key_abandon(cli);
 	ctl_sess_forget(cli);
 	ctl_io_forget_keys(&cli->io);
 	tw_crypto_wipe(cli, sizeof(*cli));
@@ -76,8 +76,11 @@ tw_ctl_cli_fini(struct tw_ctl_cli *cli)
 struct tw_ctl_cli_event
 ctl_cli_event(const struct tw_ctl_cli *cli, enum tw_ctl_cli_ev ev)
 {
-	return (struct tw_ctl_cli_event){
+	struct tw_ctl_cli_event event = {
 		.ev = ev, .mode = cli->mode, .server_start_ntp = cli->server_start_ntp};
+
+	memcpy(event.spis, cli->spis, sizeof(event.spis));
+	return event;
 }
 
 struct tw_ctl_reason
@@ -95,10 +98,11 @@ ctl_cli_close_for(struct tw_ctl_cli *cli, const struct cli_end *end, struct tw_c
 		return;
 	event.reason = end->reason;
 	event.results_invalid = end->results_invalid;
+	event.retry = end->retry;
 	event.control_lost =
 		(cli->state == TW_CTL_CLI_ACTIVE || cli->state == TW_CTL_CLI_WAIT_ACK) &&
 		end->reason.why != TW_CTL_WHY_NONE;
-	ctl_setup_abandon(cli);
+	ctl_key_abandon(cli);
 	ctl_sess_forget(cli);
 	ctl_io_forget_keys(&cli->io);
 	cli->close_since_ns = now.mono_ns;

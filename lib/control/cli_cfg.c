@@ -54,6 +54,20 @@ modes_ok(const struct tw_ctl_cli_cfg *cfg)
 	return true;
 }
 
+static bool
+ike_ok(const struct tw_ctl_cli_cfg *cfg)
+{
+	uint32_t modes = 0;
+
+	for (size_t i = 0; i < cfg->modes_cnt; i++)
+		modes |= cfg->modes[i];
+	if (cfg->key_floor > TW_CTL_KEY_IKEV2 || cfg->ike_try > TW_CTL_IKE_TRY_FALLBACK)
+		return false;
+	if (cfg->ike_try == TW_CTL_IKE_TRY_FALLBACK && !cfg->ike_fallback)
+		return false;
+	return cfg->key_floor == TW_CTL_KEY_ANY || tw_mode_protects_control(modes);
+}
+
 int
 tw_ctl_cli_cfg_check(const struct tw_ctl_cli_cfg *cfg, char *out, size_t size)
 {
@@ -65,6 +79,12 @@ tw_ctl_cli_cfg_check(const struct tw_ctl_cli_cfg *cfg, char *out, size_t size)
 	}
 	if ((cfg->floor & ~TW_MODE_SEC_MASK) || tw_mode_rank(cfg->floor) == 0) {
 		snprintf(out, size, "floor: name open, mixed, authenticated or encrypted");
+		return -EINVAL;
+	}
+	if (!ike_ok(cfg)) {
+		snprintf(out, size,
+			"ike: it needs mode mixed, authenticated or encrypted; a connection "
+			"without it needs fallback");
 		return -EINVAL;
 	}
 	if (!counts_ok(cfg)) {

@@ -4,7 +4,8 @@
  * Inside of the client.
  *
  *   cli.c        life of a client: open, octets in and out, timers, end
- *   cli_setup.c  Greeting, choice of the mode, key derived, Server-Start
+ *   cli_setup.c  Greeting, choice of the mode, Server-Start
+ *   cli_key.c    the secret, by KeyID or of an IKE SA; key derived, Set-Up-Response
  *   cli_sess.c   requests, start and stop, and what the server answers
  *   cli_cfg.c    defaults and bounds
  */
@@ -33,6 +34,7 @@ struct tw_ctl_cli {
 	uint32_t mode;   /* selected */
 
 	struct tw_ctl_kdf_job *job;
+	uint8_t spis[TW_CTL_SPIS_LEN]; /* of the SA used, with TW_MODE_IKEV2 */
 	uint8_t challenge[TW_WIRE_CHALLENGE_LEN];
 	uint8_t client_iv[TW_WIRE_IV_LEN];
 	uint64_t server_start_ntp;
@@ -53,6 +55,7 @@ struct tw_ctl_cli {
 struct cli_end {
 	struct tw_ctl_reason reason;
 	bool results_invalid;
+	uint8_t retry; /* enum tw_ctl_ike_try */
 };
 
 /* Say no more than what is in the output, then be done; the CLOSED event. */
@@ -64,11 +67,28 @@ void ctl_cli_run(struct tw_ctl_cli *cli, struct tw_ctl_time now);
 struct tw_ctl_cli_event ctl_cli_event(const struct tw_ctl_cli *cli, enum tw_ctl_cli_ev ev);
 struct tw_ctl_reason ctl_cli_reason(enum tw_ctl_why why, uint8_t accept);
 
+/* --- cli_key.c --- */
+
+/* The newest IKE SA of the owner. @return 0: *secret is a reference; or the reason why there is
+ * none
+ */
+enum tw_ctl_why ctl_key_of_sa(
+	struct tw_ctl_cli *cli, uint8_t spis[TW_CTL_SPIS_LEN], struct tw_secret **secret);
+/* The secret of the KeyID. @return as above */
+enum tw_ctl_why ctl_key_of_name(struct tw_ctl_cli *cli, struct tw_secret **secret);
+/* Have the token key derived; takes the reference. @return 0 or the reason */
+enum tw_ctl_why ctl_key_derive(struct tw_ctl_cli *cli, struct tw_secret *secret,
+	const uint8_t salt[TW_WIRE_SALT_LEN], uint32_t count);
+void ctl_key_abandon(struct tw_ctl_cli *cli);
+void ctl_key_response(
+	struct tw_ctl_cli *cli, const struct tw_wire_setup_response *resp, struct tw_ctl_time now);
+/* Close for a reason of IKE; tells whether another connection is worth it. */
+void ctl_key_close_ike(struct tw_ctl_cli *cli, struct tw_ctl_reason reason, struct tw_ctl_time now);
+
 /* --- cli_setup.c: each serves one message of the input; false if there is no whole one --- */
 
 bool ctl_setup_greeting(struct tw_ctl_cli *cli, struct tw_ctl_time now);
 bool ctl_setup_server_start(struct tw_ctl_cli *cli, struct tw_ctl_time now);
-void ctl_setup_abandon(struct tw_ctl_cli *cli);
 
 /* --- cli_sess.c --- */
 

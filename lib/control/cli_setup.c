@@ -9,119 +9,24 @@
 
 #include "cli_i.h"
 
-/* --- Set-Up-Response --- */
-
-static void
-put_response(
-	struct tw_ctl_cli *cli, const struct tw_wire_setup_response *resp, struct tw_ctl_time now)
-{
-	uint8_t *msg = ctl_io_append(&cli->io, TW_WIRE_SETUP_RESPONSE_LEN, now.mono_ns);
-	struct tw_wr wr = tw_wr_init(msg, TW_WIRE_SETUP_RESPONSE_LEN);
-
-	tw_wire_setup_response_write(&wr, resp);
-	cli->wait_since_ns = now.mono_ns;
-}
-
 /* Mode 0, all other octets zero: we leave. */
 static void
-leave(struct tw_ctl_cli *cli, struct tw_ctl_reason reason, struct tw_ctl_time now)
+leave(struct tw_ctl_cli *cli, const struct cli_end *end, struct tw_ctl_time now)
 {
-	put_response(cli, &(struct tw_wire_setup_response){.mode = 0}, now);
-	ctl_cli_close_for(cli, &(struct cli_end){.reason = reason}, now);
-}
-
-static bool
-fill_random(struct tw_ctl_cli *cli, void *out, size_t len)
-{
-	return cli->ops->common.random(cli->app, out, len);
-}
-
-static enum tw_ctl_why
-seal_token(struct tw_ctl_cli *cli, struct tw_ctl_kdf_job *job, struct tw_wire_setup_response *resp)
-{
-	struct io *io = &cli->io;
-
-	if (job->res != 0)
-		return TW_CTL_WHY_CRYPTO;
-	io->keys = tw_crypto_alloc(sizeof(*io->keys));
-	if (io->keys == NULL)
-		return TW_CTL_WHY_NO_MEMORY;
-	/* three independent draws (RFC 4656 3.1, 3.2) */
-	if (!fill_random(cli, io->keys->aes, sizeof(io->keys->aes)) ||
-		!fill_random(cli, io->keys->hmac, sizeof(io->keys->hmac)) ||
-		!fill_random(cli, cli->client_iv, sizeof(cli->client_iv)))
-		return TW_CTL_WHY_NO_RANDOM;
-	memcpy(resp->client_iv, cli->client_iv, sizeof(resp->client_iv));
-	if (tw_crypto_token_seal(job->tk, cli->challenge, io->keys, resp->token) != 0)
-		return TW_CTL_WHY_CRYPTO;
-	return TW_CTL_WHY_NONE;
-}
-
-static void
-key_done(void *owner, struct tw_ctl_kdf_job *job, struct tw_ctl_time now)
-{
-	struct tw_wire_setup_response resp = {0};
-	struct tw_ctl_cli *cli = owner;
-	struct tw_keyring_id id;
-	enum tw_ctl_why why;
-
-	cli->job = NULL;
-	resp.mode = cli->mode;
-	(void)tw_keyring_id_make(cli->cfg.key_id, strlen(cli->cfg.key_id), &id);
-	tw_keyring_id_write(&id, resp.key_id);
-	why = seal_token(cli, job, &resp);
-	if (why == TW_CTL_WHY_NONE) {
-		cli->state = TW_CTL_CLI_WAIT_START;
-		put_response(cli, &resp, now);
-	} else {
-		ctl_cli_close(cli, why, now);
-	}
-	ctl_cli_run(cli, now);
-	if (cli->ops->wake != NULL)
-		cli->ops->wake(cli->app, cli);
-}
-
-void
-ctl_setup_abandon(struct tw_ctl_cli *cli)
-{
-	if (cli->job != NULL)
-		cli->job->owner = NULL;
-	cli->job = NULL;
+	ctl_key_response(cli, &(struct tw_wire_setup_response){.mode = 0}, now);
+	ctl_cli_close_for(cli, end, now);
 }
 
 /* --- Greeting --- */
 
-static enum tw_ctl_why
-derive(struct tw_ctl_cli *cli, const struct tw_wire_greeting *greeting)
+/* The mode is of those offered, wanted, and not below the floor. */
+static bool
+is_taken(const struct tw_ctl_cli *cli, uint32_t mode, uint32_t offered)
 {
-	struct tw_ctl_kdf_job *job;
-	struct tw_keyring_id id;
-	struct tw_secret *secret;
-	bool is_known = false;
-
-	if (tw_keyring_id_make(cli->cfg.key_id, strlen(cli->cfg.key_id), &id) != 0)
-		return TW_CTL_WHY_NO_KEY;
-	secret = cli->ops->common.key(cli->app, &id, &is_known);
-	if (secret == NULL)
-		return TW_CTL_WHY_NO_MEMORY;
-	if (!is_known) {
-		tw_secret_drop(secret);
-		return TW_CTL_WHY_NO_KEY;
-	}
-	job = ctl_kdf_new(secret, greeting->salt, greeting->count);
-	if (job == NULL)
-		return TW_CTL_WHY_NO_MEMORY;
-	job->owner = cli;
-	job->done = key_done;
-	if (!cli->ops->common.kdf(cli->app, job)) {
-		ctl_kdf_free(job);
-		return TW_CTL_WHY_CLIENT_KDF_BUSY;
-	}
-	cli->job = job;
-	return TW_CTL_WHY_NONE;
+	return (mode & offered) && tw_mode_rank(mode) >= tw_mode_rank(cli->cfg.floor);
 }
 
-/* First of the list that is offered and not below the floor; secure ones need a KeyID. */
+/* First of the list that will do; secure ones need a KeyID. */
 static uint32_t
 choose(const struct tw_ctl_cli *cli, uint32_t offered, bool *wants_key)
 {
@@ -129,11 +34,24 @@ choose(const struct tw_ctl_cli *cli, uint32_t offered, bool *wants_key)
 	for (size_t i = 0; i < cli->cfg.modes_cnt; i++) {
 		uint32_t mode = cli->cfg.modes[i];
 
-		if (!(mode & offered) || tw_mode_rank(mode) < tw_mode_rank(cli->cfg.floor))
+		if (!is_taken(cli, mode, offered))
 			continue;
 		if (!tw_mode_protects_control(mode) || cli->cfg.key_id[0] != '\0')
 			return mode;
 		*wants_key = true;
+	}
+	return 0;
+}
+
+/* First of the list that will do and has use for a key. */
+static uint32_t
+choose_secure(const struct tw_ctl_cli *cli, uint32_t offered)
+{
+	for (size_t i = 0; i < cli->cfg.modes_cnt; i++) {
+		uint32_t mode = cli->cfg.modes[i];
+
+		if (tw_mode_protects_control(mode) && is_taken(cli, mode, offered))
+			return mode;
 	}
 	return 0;
 }
@@ -145,38 +63,125 @@ count_is_ok(const struct tw_ctl_cli *cli, uint32_t count)
 	       count <= cli->cfg.count_max;
 }
 
+/* Takes the reference to the secret. */
 static void
-select_mode(struct tw_ctl_cli *cli, const struct tw_wire_greeting *g, struct tw_ctl_time now)
+derive(struct tw_ctl_cli *cli, const struct tw_wire_greeting *g, struct tw_secret *secret,
+	struct tw_ctl_time now)
 {
-	struct tw_ctl_reason reason = ctl_cli_reason(TW_CTL_WHY_NO_ACCEPTABLE_MODE, 0);
+	struct cli_end end = {.reason = {.why = TW_CTL_WHY_BAD_COUNT,
+				      .has_value = true,
+				      .value = g->count,
+				      .bound = cli->cfg.count_max}};
+	enum tw_ctl_why why;
+
+	if (!count_is_ok(cli, g->count)) { /* */
+		tw_secret_drop(secret);
+		ctl_cli_close_for(cli, &end, now);
+		return;
+	}
+	cli->wait_since_ns = now.mono_ns;
+	cli->state = TW_CTL_CLI_WAIT_KDF;
+	why = ctl_key_derive(cli, secret, g->salt, g->count);
+	if (why != TW_CTL_WHY_NONE)
+		ctl_cli_close(cli, why, now);
+}
+
+/* A mode without IKE. */
+static void
+select_plain(struct tw_ctl_cli *cli, const struct tw_wire_greeting *g, struct tw_ctl_time now)
+{
+	struct tw_secret *secret;
+	struct cli_end end = {0};
+	enum tw_ctl_why why;
 	bool wants_key;
 
 	cli->mode = choose(cli, g->modes, &wants_key);
 	if (cli->mode == 0) {
-		reason.why = wants_key ? TW_CTL_WHY_NO_KEY : TW_CTL_WHY_NO_ACCEPTABLE_MODE;
-		leave(cli, reason, now);
+		why = wants_key ? TW_CTL_WHY_NO_KEY : TW_CTL_WHY_NO_ACCEPTABLE_MODE;
+		end.reason = ctl_cli_reason(why, 0);
+		leave(cli, &end, now);
 		return;
 	}
-	cli->wait_since_ns = now.mono_ns;
 	if (!tw_mode_protects_control(cli->mode)) {
 		cli->state = TW_CTL_CLI_WAIT_START;
-		put_response(cli, &(struct tw_wire_setup_response){.mode = cli->mode}, now);
+		ctl_key_response(cli, &(struct tw_wire_setup_response){.mode = cli->mode}, now);
 		return;
 	}
-	if (!count_is_ok(cli, g->count)) { /* */
-		reason = (struct tw_ctl_reason){.why = TW_CTL_WHY_BAD_COUNT,
-			.has_value = true,
-			.value = g->count,
-			.bound = cli->cfg.count_max};
-		ctl_cli_close_for(cli, &(struct cli_end){.reason = reason}, now);
+	why = ctl_key_of_name(cli, &secret);
+	end.reason = ctl_cli_reason(why, 0);
+	if (why == TW_CTL_WHY_NONE)
+		derive(cli, g, secret, now);
+	else if (why == TW_CTL_WHY_NO_KEY)
+		leave(cli, &end, now);
+	else
+		ctl_cli_close(cli, why, now);
+}
+
+/*
+ * No IKEv2-derived key can be used. What the server says of it is worth nothing, so that this is
+ * the end, but where the operator has set fallback for this peer (RFC 7717 5.1).
+ */
+static void
+without_ike(struct tw_ctl_cli *cli, const struct tw_wire_greeting *g, enum tw_ctl_why why,
+	struct tw_ctl_time now)
+{
+	struct cli_end end = {.reason = ctl_cli_reason(why, 0)};
+	struct tw_ctl_cli_event event = ctl_cli_event(cli, TW_CTL_CLI_EV_FALLBACK);
+
+	if (!cli->cfg.ike_fallback) {
+		if (why != TW_CTL_WHY_IKE_NOT_OFFERED && cli->cfg.ike_try == TW_CTL_IKE_TRY_FIRST)
+			end.retry = TW_CTL_IKE_TRY_REFRESHED;
+		leave(cli, &end, now);
 		return;
 	}
-	cli->state = TW_CTL_CLI_WAIT_KDF;
-	reason.why = (uint8_t)derive(cli, g);
-	if (reason.why == TW_CTL_WHY_NO_KEY)
-		leave(cli, reason, now);
-	else if (reason.why != TW_CTL_WHY_NONE)
-		ctl_cli_close(cli, reason.why, now);
+	event.reason = end.reason;
+	cli->ops->event(cli->app, cli, &event);
+	if (cli->state == TW_CTL_CLI_WAIT_GREETING) /* not closed by the owner */
+		select_plain(cli, g, now);
+}
+
+static void
+select_ike(struct tw_ctl_cli *cli, const struct tw_wire_greeting *g, struct tw_ctl_time now)
+{
+	struct cli_end end = {.reason = ctl_cli_reason(TW_CTL_WHY_NO_ACCEPTABLE_MODE, 0)};
+	struct tw_secret *secret;
+	enum tw_ctl_why why;
+	uint32_t mode;
+
+	if (!(g->modes & TW_MODE_IKEV2)) {
+		without_ike(cli, g, TW_CTL_WHY_IKE_NOT_OFFERED, now);
+		return;
+	}
+	mode = choose_secure(cli, g->modes);
+	if (mode == 0) {
+		leave(cli, &end, now);
+		return;
+	}
+	why = ctl_key_of_sa(cli, cli->spis, &secret);
+	if (why == TW_CTL_WHY_NO_MEMORY) {
+		ctl_cli_close(cli, why, now);
+	} else if (why != TW_CTL_WHY_NONE) {
+		without_ike(cli, g, why, now);
+	} else {
+		cli->mode = mode | TW_MODE_IKEV2;
+		derive(cli, g, secret, now);
+	}
+}
+
+/* Decided from what this side knows, whatever the server says. */
+static bool
+wants_ike(struct tw_ctl_cli *cli)
+{
+	uint8_t spis[TW_CTL_SPIS_LEN];
+	struct tw_secret *secret;
+
+	if (cli->cfg.key_floor == TW_CTL_KEY_IKEV2 || cli->cfg.ike_try != TW_CTL_IKE_TRY_FIRST)
+		return true;
+	if (cli->cfg.key_id[0] != '\0' || choose_secure(cli, TW_MODE_SEC_MASK) == 0 ||
+		ctl_key_of_sa(cli, spis, &secret) != TW_CTL_WHY_NONE)
+		return false;
+	tw_secret_drop(secret);
+	return true;
 }
 
 bool
@@ -198,8 +203,12 @@ ctl_setup_greeting(struct tw_ctl_cli *cli, struct tw_ctl_time now)
 		ctl_cli_close(cli, TW_CTL_WHY_SERVER_REFUSES, now);
 	else if (cli->cfg.own != NULL && tw_ctl_srv_issued(cli->cfg.own, g.challenge))
 		ctl_cli_close(cli, TW_CTL_WHY_REFLECTED, now);
+	else if (cli->cfg.ike_try == TW_CTL_IKE_TRY_FALLBACK)
+		without_ike(cli, &g, TW_CTL_WHY_SETUP_NO_IKE_SA, now);
+	else if (wants_ike(cli))
+		select_ike(cli, &g, now);
 	else
-		select_mode(cli, &g, now);
+		select_plain(cli, &g, now);
 	return true;
 }
 
@@ -208,12 +217,20 @@ ctl_setup_greeting(struct tw_ctl_cli *cli, struct tw_ctl_time now)
 static void
 refused(struct tw_ctl_cli *cli, uint8_t accept, struct tw_ctl_time now)
 {
+	bool has_ike = (cli->mode & TW_MODE_IKEV2) != 0;
 	enum tw_ctl_why why = TW_CTL_WHY_SETUP_REFUSED;
 
 	switch (tw_wire_accept_of(accept)) {
+	case TW_WIRE_ACCEPT_NO_IKE_SA:
+		if (has_ike) {
+			why = TW_CTL_WHY_SETUP_NO_IKE_SA;
+			ctl_key_close_ike(cli, ctl_cli_reason(why, accept), now);
+			return;
+		}
+		/* we named no SPIs: then it means 1 */
+		/* fall through */
 	case TW_WIRE_ACCEPT_FAILURE:
-	case TW_WIRE_ACCEPT_NO_IKE_SA: /* we named no SPIs: then it means 1 */
-		why = TW_CTL_WHY_SETUP_AUTH;
+		why = has_ike ? TW_CTL_WHY_SETUP_IKE_AUTH : TW_CTL_WHY_SETUP_AUTH;
 		break;
 	case TW_WIRE_ACCEPT_UNSUPPORTED:
 		why = TW_CTL_WHY_SETUP_MODE;

@@ -165,6 +165,8 @@ next_deadline(const struct tw_ctl_conn *conn)
 		return conn->close_since_ns + LINGER_NS;
 	if (conn->state == TW_CTL_CONN_WAIT_SETUP || conn->state == TW_CTL_CONN_WAIT_KDF)
 		return conn->setup_since_ns + setting_ns(srv, TW_CTL_SET_T_SETUP);
+	if (conn->state == TW_CTL_CONN_WAIT_SA)
+		return conn->setup_since_ns + setting_ms_as_ns(srv, TW_CTL_SET_IKE_WAIT);
 	if (!is_served)
 		return at;
 	/* suspended from Start to Stop, unless REFWAIT ended every session (RFC 5357 3.1) */
@@ -193,6 +195,8 @@ ctl_conn_timer(struct tw_ctl_conn *conn, struct tw_ctl_time now)
 
 	if (conn->state == TW_CTL_CONN_CLOSING) {
 		conn->state = TW_CTL_CONN_DONE;
+	} else if (conn->state == TW_CTL_CONN_WAIT_SA) {
+		(void)ctl_setup_resume(conn, true, now);
 	} else {
 		if (conn->state == TW_CTL_CONN_WAIT_SETUP || conn->state == TW_CTL_CONN_WAIT_KDF)
 			why = TW_CTL_WHY_T_SETUP;

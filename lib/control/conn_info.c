@@ -9,6 +9,7 @@
 
 static const char *const states[TW_CTL_CONN_N] = {
 	[TW_CTL_CONN_WAIT_SETUP] = "wait-setup",
+	[TW_CTL_CONN_WAIT_SA] = "wait-ike-sa",
 	[TW_CTL_CONN_WAIT_KDF] = "wait-key",
 	[TW_CTL_CONN_READY] = "ready",
 	[TW_CTL_CONN_ACTIVE] = "active",
@@ -36,7 +37,9 @@ tw_ctl_conn_info_get(const struct tw_ctl_conn *conn, struct tw_ctl_conn_info *ou
 		.running_cnt = conn->running_cnt,
 		.draining_cnt = conn->draining_cnt,
 		.reason = conn->reason,
+		.has_spis = (conn->mode & TW_MODE_IKEV2) != 0,
 	};
+	memcpy(out->spis, conn->spis, sizeof(out->spis));
 	/* a name that did not authenticate is an attacker's text: not shown */
 	if (conn->is_authenticated)
 		memcpy(out->key_id, conn->key_id.b, conn->key_id.len);

@@ -11,7 +11,8 @@
 
 #include "tw_control.h"
 
-#define NS_PER_S 1000000000LL
+#define NS_PER_S  1000000000LL
+#define NS_PER_MS 1000000LL
 
 /*
  * Longest message read whole. Commands that are only refused are bounded by it: schedule slots or

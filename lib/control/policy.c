@@ -38,10 +38,18 @@ offers(const struct tw_ctl_srv *srv, const struct tw_addr *peer, uint32_t mode)
 	return !has_row;
 }
 
+static bool
+offers_ike(const struct tw_ctl_srv *srv, const struct tw_addr *peer)
+{
+	return setting(srv, TW_CTL_SET_IKE_OFFER) != 0 && srv->ops.offers_ike != NULL &&
+	       srv->ops.offers_ike(srv->app, peer);
+}
+
 uint32_t
 ctl_policy_offer(const struct tw_ctl_srv *srv, const struct tw_addr *peer)
 {
-	bool has_keys = srv->ops.has_keys(srv->app);
+	bool has_ike = offers_ike(srv, peer);
+	bool has_keys = has_ike || srv->ops.has_keys(srv->app);
 	uint32_t modes = 0;
 
 	for (size_t i = 0; i < TW_ARRAY_SIZE(secs); i++) {
@@ -52,6 +60,9 @@ ctl_policy_offer(const struct tw_ctl_srv *srv, const struct tw_addr *peer)
 		if (offers(srv, peer, mode))
 			modes |= mode;
 	}
+	/* never alone nor with the open mode alone (RFC 7717 5.1) */
+	if (has_ike && tw_mode_protects_control(modes))
+		modes |= TW_MODE_IKEV2;
 	return modes;
 }
 

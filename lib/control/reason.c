@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) 2026 The twampline authors */
 /*
- * Reasons as names and as lines for people: what, where, how to mend.
+ * Reasons as names and as lines for people: what, where, how to mend; SPIs as text.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -54,5 +54,13 @@ tw_ctl_reason_str(const struct tw_ctl_reason *reason, const char *where, char *o
 			tw_wire_accept_name(reason->accept));
 	snprintf(out, size, "%s%s%s%s%s; %s", where ? where : "", where ? ": " : "", r->what,
 		numbers, accept, r->mend);
+	return out;
+}
+
+const char *
+tw_ctl_spis_str(const uint8_t spis[TW_CTL_SPIS_LEN], char out[TW_CTL_SPIS_SIZE])
+{
+	snprintf(out, TW_CTL_SPIS_SIZE, "%016" PRIx64 "_i %016" PRIx64 "_r", tw_load_be64(spis),
+		tw_load_be64(spis + 8));
 	return out;
 }

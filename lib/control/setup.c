@@ -106,6 +106,10 @@ accept_setup(struct tw_ctl_conn *conn, const uint8_t server_iv[16], struct tw_ct
 	}
 	tw_ctr_inc(
 		&conn->srv->ctr[conn->io.tx ? TW_CTL_CTR_SET_UP_SECURE : TW_CTL_CTR_SET_UP_OPEN]);
+	if (conn->mode & TW_MODE_IKEV2)
+		tw_ctr_inc(&conn->srv->ctr[TW_CTL_CTR_SET_UP_IKE]);
+	if (conn->ike == TW_CTL_IKE_SUPERSEDED)
+		tw_ctr_inc(&conn->srv->ctr[TW_CTL_CTR_SET_UP_SUPERSEDED]);
 	conn->is_authenticated = conn->io.tx != NULL;
 	conn->quiet_since_ns = now.mono_ns;
 	conn->state = TW_CTL_CONN_READY;
@@ -135,6 +139,7 @@ orphan_done(void *owner, struct tw_ctl_kdf_job *job, struct tw_ctl_time now)
 void
 ctl_setup_forget(struct tw_ctl_conn *conn)
 {
+	ctl_ike_unwait(conn);
 	if (conn->job == NULL)
 		return;
 	conn->job->owner = conn->srv;
@@ -146,17 +151,23 @@ ctl_setup_forget(struct tw_ctl_conn *conn)
 static enum tw_ctl_why
 authenticate(struct tw_ctl_conn *conn, struct tw_ctl_kdf_job *job, uint8_t server_iv[16])
 {
+	bool has_ike = (conn->mode & TW_MODE_IKEV2) != 0;
 	struct io *io = &conn->io;
 	int res = job->res;
+	enum tw_ctl_why why;
 
 	if (res != 0)
 		return TW_CTL_WHY_CRYPTO;
+	/* the SA may have ended meanwhile, and its key with it */
+	why = has_ike ? ctl_ike_still(conn) : TW_CTL_WHY_NONE;
+	if (why != TW_CTL_WHY_NONE)
+		return why;
 	io->keys = tw_crypto_alloc(sizeof(*io->keys));
 	if (io->keys == NULL)
 		return TW_CTL_WHY_NO_MEMORY;
 	res = tw_crypto_token_open(job->tk, conn->challenge, conn->token, io->keys);
 	if (res == -EBADMSG || (res == 0 && !job->is_known))
-		return TW_CTL_WHY_AUTH_FAILED;
+		return has_ike ? TW_CTL_WHY_IKE_AUTH_FAILED : TW_CTL_WHY_AUTH_FAILED;
 	if (res != 0)
 		return TW_CTL_WHY_CRYPTO;
 	if (!fill_random(conn, server_iv, TW_WIRE_IV_LEN))
@@ -186,20 +197,31 @@ key_done(void *owner, struct tw_ctl_kdf_job *job, struct tw_ctl_time now)
 }
 
 static enum tw_ctl_why
-derive(struct tw_ctl_conn *conn)
+check_kdf_limits(struct tw_ctl_conn *conn)
 {
 	struct tw_ctl_srv *srv = conn->srv;
-	struct tw_ctl_kdf_job *job;
-	struct tw_secret *secret;
-	bool is_known = false;
 
 	if (!ctl_limit_allows(srv, conn->cls, TW_CTL_LIMIT_KDF_QUEUE, srv->kdf_cnt))
 		return TW_CTL_WHY_KDF_QUEUE;
 	if (!ctl_limit_allows(srv, conn->cls, TW_CTL_LIMIT_KDF_PER_SOURCE, conn->source->kdf_jobs))
 		return TW_CTL_WHY_KDF_PER_SOURCE;
-	secret = srv->ops.common.key(srv->app, &conn->key_id, &is_known);
+	return TW_CTL_WHY_NONE;
+}
+
+/* Takes the reference to the secret, NULL if there was no memory for one. */
+static enum tw_ctl_why
+derive(struct tw_ctl_conn *conn, struct tw_secret *secret, bool is_known)
+{
+	enum tw_ctl_why why = check_kdf_limits(conn);
+	struct tw_ctl_srv *srv = conn->srv;
+	struct tw_ctl_kdf_job *job;
+
 	if (secret == NULL)
 		return TW_CTL_WHY_NO_MEMORY;
+	if (why != TW_CTL_WHY_NONE) {
+		tw_secret_drop(secret);
+		return why;
+	}
 	job = ctl_kdf_new(secret, conn->salt, conn->count);
 	if (job == NULL)
 		return TW_CTL_WHY_NO_MEMORY;
@@ -219,13 +241,80 @@ derive(struct tw_ctl_conn *conn)
 	return TW_CTL_WHY_NONE;
 }
 
+static void
+begin_derive(
+	struct tw_ctl_conn *conn, struct tw_secret *secret, bool is_known, struct tw_ctl_time now)
+{
+	enum tw_ctl_why why = derive(conn, secret, is_known);
+
+	if (why != TW_CTL_WHY_NONE) {
+		refuse(conn, why, now);
+		return;
+	}
+	conn->setup_since_ns = now.mono_ns;
+	conn->state = TW_CTL_CONN_WAIT_KDF;
+}
+
+bool
+ctl_setup_resume(struct tw_ctl_conn *conn, bool is_over, struct tw_ctl_time now)
+{
+	struct tw_secret *secret;
+	enum tw_ctl_ike ike = ctl_ike_ask(conn, &secret);
+	enum tw_ctl_why why = ctl_ike_why(ike);
+
+	if (ike == TW_CTL_IKE_EXPECTED && !is_over)
+		return false;
+	ctl_ike_unwait(conn);
+	if (why != TW_CTL_WHY_NONE) {
+		refuse(conn, why, now);
+		return true;
+	}
+	tw_ctr_inc(&conn->srv->ctr[TW_CTL_CTR_IKE_WAITS_OVER]);
+	begin_derive(conn, secret, true, now);
+	return true;
+}
+
 /* --- Set-Up-Response --- */
+
+/* Octets 16..79 of the KeyID are nobody's business (RFC 7717 5.3). */
+static void
+answer_spis(struct tw_ctl_conn *conn, const uint8_t *spis, struct tw_ctl_time now)
+{
+	struct tw_secret *secret;
+	enum tw_ctl_ike ike;
+	enum tw_ctl_why why;
+
+	memcpy(conn->spis, spis, sizeof(conn->spis));
+	ike = ctl_ike_ask(conn, &secret);
+	if (ike == TW_CTL_IKE_EXPECTED && ctl_ike_wait(conn)) {
+		conn->setup_since_ns = now.mono_ns;
+		conn->state = TW_CTL_CONN_WAIT_SA;
+		return;
+	}
+	why = ctl_ike_why(ike);
+	if (why != TW_CTL_WHY_NONE)
+		refuse(conn, why, now);
+	else
+		begin_derive(conn, secret, true, now);
+}
+
+static void
+answer_name(struct tw_ctl_conn *conn, const uint8_t *key_id, struct tw_ctl_time now)
+{
+	struct tw_ctl_srv *srv = conn->srv;
+	struct tw_secret *secret;
+	bool is_known = false;
+
+	/* no valid name finds no key, and takes its time for that like any other */
+	(void)tw_keyring_id_read(key_id, &conn->key_id);
+	secret = srv->ops.common.key(srv->app, &conn->key_id, &is_known);
+	begin_derive(conn, secret, is_known, now);
+}
 
 static void
 answer(struct tw_ctl_conn *conn, const struct tw_wire_setup_response *resp, struct tw_ctl_time now)
 {
 	static const uint8_t no_iv[TW_WIRE_IV_LEN];
-	enum tw_ctl_why why;
 
 	if (tw_mode_sec(resp->mode) == 0) { /* 128 alone included */
 		ctl_conn_close(conn, TW_CTL_WHY_CLIENT_LEFT, now);
@@ -240,17 +329,13 @@ answer(struct tw_ctl_conn *conn, const struct tw_wire_setup_response *resp, stru
 		accept_setup(conn, no_iv, now);
 		return;
 	}
-	/* no valid name finds no key, and takes its time for that like any other */
-	(void)tw_keyring_id_read(resp->key_id, &conn->key_id);
 	memcpy(conn->token, resp->token, sizeof(conn->token));
 	memcpy(conn->client_iv, resp->client_iv, sizeof(conn->client_iv));
-	why = derive(conn);
-	if (why != TW_CTL_WHY_NONE) {
-		refuse(conn, why, now);
-		return;
-	}
-	conn->setup_since_ns = now.mono_ns;
-	conn->state = TW_CTL_CONN_WAIT_KDF;
+	/* which of both it is, the Mode alone tells */
+	if (conn->mode & TW_MODE_IKEV2)
+		answer_spis(conn, resp->key_id, now);
+	else
+		answer_name(conn, resp->key_id, now);
 }
 
 void

@@ -182,7 +182,9 @@ tw_ctl_srv_why_cnt(const struct tw_ctl_srv *srv, unsigned why)
 void
 tw_ctl_srv_live_get(const struct tw_ctl_srv *srv, struct tw_ctl_srv_live *out)
 {
-	*out = (struct tw_ctl_srv_live){.conns = srv->refused_cnt, .kdf_jobs = srv->kdf_cnt};
+	*out = (struct tw_ctl_srv_live){.conns = srv->refused_cnt,
+		.kdf_jobs = srv->kdf_cnt,
+		.ike_waiters = srv->ike_waiters_cnt};
 	for (unsigned c = 0; c < TW_CTL_CLASS_N; c++) {
 		out->conns += srv->conns_cnt[c];
 		out->preauth += srv->preauth_cnt[c];

@@ -4,7 +4,7 @@
  * Inside of the server: the shared object, connections, sessions, and who may do what to them.
  *
  *   conn.c     life of a connection: open, octets in and out, timers, end
- *   setup.c    greeting, Set-Up-Response, key derived, Server-Start
+ *   setup.c    greeting, Set-Up-Response, key derived, Server-Start;  setup_ike.c  IKE SAs
  *   steps.c    which command is legal when (steps.def), HMAC before anything else
  *   on_*.c     one command each
  *   sess.c     session records: reserve, start, stop, drain, release
@@ -34,6 +34,7 @@ struct source {
 	uint32_t conns[TW_CTL_CLASS_N];
 	uint32_t sessions[TW_CTL_CLASS_N];
 	uint32_t kdf_jobs;
+	uint32_t ike_waiters;
 };
 
 #define SOURCE_BUCKETS 4096
@@ -118,7 +119,11 @@ struct tw_ctl_conn {
 	int64_t close_since_ns;
 
 	struct tw_ctl_kdf_job *job;
-	struct tw_keyring_id key_id;
+	LIST_ENTRY(tw_ctl_conn) ike_waiter;
+	bool is_ike_waiter;
+	uint8_t ike;                   /* enum tw_ctl_ike: last answer about the SA */
+	uint8_t spis[TW_CTL_SPIS_LEN]; /* named, with TW_MODE_IKEV2 */
+	struct tw_keyring_id key_id;   /* else */
 	bool is_authenticated;
 	uint8_t challenge[TW_WIRE_CHALLENGE_LEN];
 	uint8_t salt[TW_WIRE_SALT_LEN];
@@ -148,6 +153,7 @@ struct tw_ctl_srv {
 	struct sids sids;
 	LIST_HEAD(, tw_ctl_conn) conns;
 	LIST_HEAD(, tw_ctl_kdf_job) jobs;
+	LIST_HEAD(, tw_ctl_conn) ike_waiters; /* in TW_CTL_CONN_WAIT_SA */
 	struct sess_list orphans;
 	uint32_t port_next; /* where the search for a free port goes on */
 
@@ -156,6 +162,7 @@ struct tw_ctl_srv {
 	uint32_t preauth_cnt[TW_CTL_CLASS_N];
 	uint32_t sessions_cnt[TW_CTL_CLASS_N];
 	uint32_t kdf_cnt;
+	uint32_t ike_waiters_cnt;
 	uint32_t refused_cnt; /* connections that only wait for their end */
 
 	/* w: this thread   r: any, relaxed */
@@ -170,6 +177,13 @@ setting(const struct tw_ctl_srv *srv, enum tw_ctl_setting s)
 	return srv->cfg.set[s];
 }
 
+static inline int64_t
+setting_ms_as_ns(const struct tw_ctl_srv *srv, enum tw_ctl_setting s)
+{
+	return srv->cfg.set[s] * NS_PER_MS;
+}
+
+/* Of a setting in seconds. */
 static inline int64_t
 setting_ns(const struct tw_ctl_srv *srv, enum tw_ctl_setting s)
 {
@@ -222,8 +236,25 @@ void ctl_conn_run(struct tw_ctl_conn *conn, struct tw_ctl_time now);
 void ctl_setup_greet(struct tw_ctl_conn *conn, struct tw_ctl_time now);
 void ctl_setup_refuse(struct tw_ctl_conn *conn, enum tw_ctl_why why, struct tw_ctl_time now);
 void ctl_setup_response(struct tw_ctl_conn *conn, struct tw_ctl_time now);
-/* The job outlives the connection. */
+/*
+ * A connection that waits for an IKE SA: the owner knows more, or (@p is_over) the wait is over.
+ * @return false if it goes on waiting
+ */
+bool ctl_setup_resume(struct tw_ctl_conn *conn, bool is_over, struct tw_ctl_time now);
+/* The job outlives the connection; it waits no more. */
 void ctl_setup_forget(struct tw_ctl_conn *conn);
+
+/* --- setup_ike.c --- */
+
+/* What the owner says about the SA that the client named; remembered in conn->ike. */
+enum tw_ctl_ike ctl_ike_ask(struct tw_ctl_conn *conn, struct tw_secret **secret);
+/* The reason to refuse, or 0. */
+enum tw_ctl_why ctl_ike_why(enum tw_ctl_ike ike);
+/* The key that was derived may still be used; the reason if not. */
+enum tw_ctl_why ctl_ike_still(struct tw_ctl_conn *conn);
+/* @return false if there is no room to wait */
+bool ctl_ike_wait(struct tw_ctl_conn *conn);
+void ctl_ike_unwait(struct tw_ctl_conn *conn);
 
 /* --- steps.c --- */
 

@@ -39,8 +39,10 @@
 #define TW_CTL_COUNT_MAX   32768 /* RFC 5357 6 */
 #define TW_CTL_SID_LEN     16
 #define TW_CTL_KEY_ID_MAX  80
-#define TW_CTL_REASON_SIZE 320 /* room for any text of tw_ctl_reason_str() */
+#define TW_CTL_REASON_SIZE 400 /* room for any text of tw_ctl_reason_str() */
 #define TW_CTL_NO_DEADLINE INT64_MAX
+#define TW_CTL_SPIS_LEN    TW_WIRE_SPIS_LEN /* SPIi then SPIr, as in the IKE header */
+#define TW_CTL_SPIS_SIZE   40               /* room for any text of tw_ctl_spis_str() */
 
 struct tw_ctl_srv;
 struct tw_ctl_cli;
@@ -77,6 +79,27 @@ const char *tw_ctl_why_name(unsigned why);
  */
 const char *tw_ctl_reason_str(
 	const struct tw_ctl_reason *reason, const char *where, char *out, size_t size);
+
+/*
+ * IKEv2-derived keys (RFC 7717, PROTOCOL.md 3.7). The machines know no keystore: their owners are
+ * asked for the key of an IKE SA, a binary secret of 16 to 64 octets, and answer with one of these.
+ * The key takes the place of the passphrase and nothing else changes (A-19).
+ */
+enum tw_ctl_ike {
+	TW_CTL_IKE_OK = 1,     /* here is its key */
+	TW_CTL_IKE_SUPERSEDED, /* here is its key, though a newer SA took its place */
+	TW_CTL_IKE_UNKNOWN,    /* no such SA */
+	/* Not heard of yet, but a connection with this peer is known or an SA with it is being set
+	 * up, so that it may come: the server waits. */
+	TW_CTL_IKE_EXPECTED,
+	TW_CTL_IKE_ENDED,    /* deleted, superseded too long ago, or its daemon is gone too long */
+	TW_CTL_IKE_ADDRESS,  /* the TCP peer is at no address that the SA vouches for */
+	TW_CTL_IKE_IDENTITY, /* the authenticated identity is not allowed, or not the one wanted */
+	TW_CTL_IKE_N
+};
+
+/** Both SPIs for people, "0123456789abcdef_i 0123456789abcdef_r". @return @p out */
+const char *tw_ctl_spis_str(const uint8_t spis[TW_CTL_SPIS_LEN], char out[TW_CTL_SPIS_SIZE]);
 
 /*
  * A PBKDF2 job: milliseconds of work that must not run on the event loop. In the secure heap;

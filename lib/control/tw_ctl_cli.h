@@ -11,6 +11,23 @@
 
 #include "tw_control.h"
 
+/* Where the secret may come from, a floor like that of the modes. */
+enum tw_ctl_key_floor {
+	/* The KeyID if one is named, else an IKE SA with the server if there is one. */
+	TW_CTL_KEY_ANY = 0,
+	TW_CTL_KEY_IKEV2, /* an IKE SA alone */
+};
+
+/*
+ * How often a set-up with an IKEv2-derived key has been tried, each time on a connection of its
+ * own. A server that answers Accept 6 may just not have heard of the SA, or of its rekeying.
+ */
+enum tw_ctl_ike_try {
+	TW_CTL_IKE_TRY_FIRST = 0,
+	TW_CTL_IKE_TRY_REFRESHED, /* the owner has asked its keystore afresh since */
+	TW_CTL_IKE_TRY_FALLBACK,  /* without IKE: only with ike_fallback */
+};
+
 struct tw_ctl_cli_cfg {
 	/*
 	 * Modes wanted, best first: one security bit each (enum tw_mode). The first that is offered
@@ -24,6 +41,16 @@ struct tw_ctl_cli_cfg {
 	uint32_t count_min; /* PBKDF2 iterations taken, default 1024..32768 */
 	uint32_t count_max;
 	char key_id[TW_CTL_KEY_ID_MAX + 1]; /* name of the key; "" if none */
+	/*
+	 * Whether an IKEv2-derived key is used is decided from these and from what the owner knows,
+	 * before anything the server says. Then it is that or nothing: an offer without it or
+	 * an Accept 6 may be anybody's, and a passphrase Token can be searched at leisure.
+	 */
+	uint8_t key_floor; /* enum tw_ctl_key_floor */
+	/* For this peer alone: where the above ends in nothing, take a mode without IKE, never
+	 * below `floor` (RFC 7717 5.1). */
+	bool ike_fallback;
+	uint8_t ike_try; /* enum tw_ctl_ike_try; as `retry` of the CLOSED event said */
 	/* Deadlines of reads: accept to Greeting, Set-Up-Response to Server-Start, command to its
 	 * answer; default 10, 30, 10 s. And of writes: last octet the peer took, 10 s. */
 	int64_t t_greeting_ns;
@@ -60,12 +87,14 @@ enum tw_ctl_cli_ev {
 	TW_CTL_CLI_EV_READY = 1, /* set up; requests may follow (they may be queued before) */
 	TW_CTL_CLI_EV_SESSION,   /* one request answered */
 	TW_CTL_CLI_EV_STARTED,   /* Start-Ack: the reflector is armed, send */
+	TW_CTL_CLI_EV_FALLBACK,  /* going on without IKE, for `reason`: log it as an error */
 	TW_CTL_CLI_EV_CLOSED,    /* last event; reason tells why, NONE after tw_ctl_cli_close() */
 };
 
 struct tw_ctl_cli_event {
 	enum tw_ctl_cli_ev ev;
-	uint32_t mode;             /* selected, from READY on */
+	uint32_t mode; /* selected, from READY on; with TW_MODE_IKEV2 spis is set */
+	uint8_t spis[TW_CTL_SPIS_LEN];
 	uint64_t server_start_ntp; /* READY: Start-Time of the server */
 	/* SESSION; reason.why == 0: accepted, then port, sid and keys are set */
 	void *user;    /* as given with the request */
@@ -74,8 +103,11 @@ struct tw_ctl_cli_event {
 	/* test keys of this session, derived already (PROTOCOL.md 3.5), lent for this call; NULL if
 	 * test packets are open */
 	const struct tw_crypto_keys *keys;
-	/* SESSION, CLOSED */
+	/* SESSION, CLOSED, FALLBACK */
 	struct tw_ctl_reason reason;
+	/* CLOSED: 0, or enum tw_ctl_ike_try: worth another connection with cfg.ike_try set to this.
+	 * REFRESHED: the owner first asks its IKE daemon afresh and sees that there is an SA. */
+	uint8_t retry;
 	/* CLOSED: tests were running, their results are to be flagged "control lost" */
 	bool control_lost;
 	/* CLOSED: the server failed to authenticate a message; results are worth nothing */
@@ -89,6 +121,17 @@ struct tw_ctl_cli_ops {
 	 * Something happened. May call request, start, stop and close of the same client, not fini.
 	 */
 	void (*event)(void *app, struct tw_ctl_cli *cli, const struct tw_ctl_cli_event *event);
+
+	/**
+	 * The key of the newest usable IKE SA with the server, whose identity is the one wanted.
+	 * The owner has seen to an SA before it connects (RFC 7717 5.1: initiating is its
+	 * business). Asked at the greeting and once more when the token key has been derived.
+	 * NULL: there is none.
+	 * @param spis    out: of that SA
+	 * @param secret  out: with OK and SUPERSEDED a reference, which the machine drops
+	 */
+	enum tw_ctl_ike (*ike_key)(void *app, const struct tw_addr *server,
+		uint8_t spis[TW_CTL_SPIS_LEN], struct tw_secret **secret);
 
 	/** Output is there or the client is done, for a reason other than the call just made on it
 	 *  (key derived, timer). May be NULL. */

@@ -160,6 +160,21 @@ struct tw_ctl_srv_ops {
 	 */
 	void (*wake)(void *app, struct tw_ctl_conn *conn, void *user);
 
+	/**
+	 * IKEv2-derived keys may be offered to this peer: the IKE daemon serves its SAs, policy
+	 * allows. NULL: never.
+	 */
+	bool (*offers_ike)(void *app, const struct tw_addr *peer);
+
+	/**
+	 * The key of the IKE SA with these SPIs, for a peer that names it. Asked when the client
+	 * does so, while it waits, and once more when the token key has been derived: no
+	 * connection is set up with the key of an SA that ended meanwhile. NULL: no SA is known.
+	 * @param secret  out: with OK and SUPERSEDED a reference, which the machine drops
+	 */
+	enum tw_ctl_ike (*ike_key)(void *app, const uint8_t spis[TW_CTL_SPIS_LEN],
+		const struct tw_addr *peer, struct tw_secret **secret);
+
 	/** Something was refused or a connection ends: for the log. May be NULL. */
 	void (*note)(void *app, const struct tw_ctl_conn *conn, const struct tw_ctl_reason *reason);
 };
@@ -198,6 +213,14 @@ void tw_ctl_srv_timer(struct tw_ctl_srv *srv, struct tw_ctl_time now);
  */
 void tw_ctl_sess_silent(struct tw_ctl_sess *sess, struct tw_ctl_time now);
 
+/**
+ * What the owner knows about IKE SAs changed: look again at the connections that wait for one.
+ * Cheap if none does.
+ * @param spis  the SA that came or went; NULL: any
+ */
+void tw_ctl_srv_ike_changed(
+	struct tw_ctl_srv *srv, const uint8_t spis[TW_CTL_SPIS_LEN], struct tw_ctl_time now);
+
 /** The Challenge was issued by this server, lately or to a connection not yet set up. */
 bool tw_ctl_srv_issued(const struct tw_ctl_srv *srv, const uint8_t challenge[16]);
 
@@ -211,6 +234,7 @@ struct tw_ctl_srv_live {
 	uint32_t conns;
 	uint32_t preauth;
 	uint32_t kdf_jobs;
+	uint32_t ike_waiters;
 	uint32_t sessions; /* reserved, running and draining */
 };
 void tw_ctl_srv_live_get(const struct tw_ctl_srv *srv, struct tw_ctl_srv_live *out);
@@ -219,6 +243,7 @@ void tw_ctl_srv_live_get(const struct tw_ctl_srv *srv, struct tw_ctl_srv_live *o
 
 enum tw_ctl_conn_state {
 	TW_CTL_CONN_WAIT_SETUP = 1, /* greeting sent */
+	TW_CTL_CONN_WAIT_SA,        /* for an IKE SA not heard of yet */
 	TW_CTL_CONN_WAIT_KDF,       /* key being derived */
 	TW_CTL_CONN_READY,
 	TW_CTL_CONN_ACTIVE,  /* between Start and Stop */
@@ -276,6 +301,8 @@ struct tw_ctl_conn_info {
 	uint32_t draining_cnt;
 	struct tw_ctl_reason reason;        /* why it ended; why == 0 while it lives */
 	char key_id[TW_CTL_KEY_ID_MAX + 1]; /* name that authenticated, else "" */
+	bool has_spis;                      /* an IKE SA was named, whether or not it is known */
+	uint8_t spis[TW_CTL_SPIS_LEN];
 };
 void tw_ctl_conn_info_get(const struct tw_ctl_conn *conn, struct tw_ctl_conn_info *out);
 const char *tw_ctl_conn_state_name(unsigned state);

@@ -24,6 +24,7 @@
 #define TW_WIRE_CHALLENGE_LEN 16
 #define TW_WIRE_SALT_LEN      16
 #define TW_WIRE_KEY_ID_LEN    80
+#define TW_WIRE_SPIS_LEN      16 /* SPIi, SPIr: beginning of a KeyID, RFC 7717 5.3 */
 #define TW_WIRE_TOKEN_LEN     64
 #define TW_WIRE_IV_LEN        16
 #define TW_WIRE_SID_LEN       16

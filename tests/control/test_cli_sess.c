@@ -218,6 +218,9 @@ chain(struct serve *x, const struct tw_ctl_cli_event *e)
 		ask(50001);
 		tw_ctl_cli_close(x->cli, bed.now);
 		break;
+	case TW_CTL_CLI_EV_FALLBACK:
+		cr_assert(false, "no IKE here");
+		break;
 	case TW_CTL_CLI_EV_CLOSED:
 		cr_assert_eq(tw_ctl_cli_start(x->cli, bed.now), -ENOTCONN);
 		break;

@@ -140,6 +140,9 @@ on_event(void *arg, struct tw_ctl_cli *cli, const struct tw_ctl_cli_event *e)
 	case TW_CTL_CLI_EV_STARTED:
 		app->started++;
 		break;
+	case TW_CTL_CLI_EV_FALLBACK:
+		cr_assert(false, "no IKE here");
+		break;
 	case TW_CTL_CLI_EV_CLOSED:
 		app->closed++;
 		app->why = e->reason.why;

@@ -191,6 +191,9 @@ event(void *app, struct tw_ctl_cli *cli, const struct tw_ctl_cli_event *e)
 	case TW_CTL_CLI_EV_STARTED:
 		on_started(c);
 		break;
+	case TW_CTL_CLI_EV_FALLBACK:
+		c->result->fallbacks++;
+		break;
 	case TW_CTL_CLI_EV_CLOSED:
 		c->result->closed_events++;
 		c->result->closed = *e;

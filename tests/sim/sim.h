@@ -45,7 +45,7 @@ struct sim {
 /* What became of a client. */
 struct sim_result {
 	unsigned accepted, refused, started_rounds, stopped_rounds;
-	unsigned closed_events;
+	unsigned fallbacks, closed_events;
 	struct tw_ctl_cli_event closed;
 	size_t to_server, to_client;  /* octets that arrived */
 	struct tw_ctl_conn_info conn; /* as the server saw it at its end */
