@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) 2026 The twampline authors */
+/*
+ * What is measured: the baselines, the rows that have a budget, and the matrix of works, modes,
+ * sizes, session counts, orders and faults of the input.
+ */
+#include <fnmatch.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bench.h"
+
+#define CASES_MAX 512
+#define OPEN      (&tw_tst_open)
+#define AUTH      (&tw_tst_auth)
+#define ENCR      (&tw_tst_encr)
+
+/* clang-format off */
+static const struct bench_case budgets[] = {
+	{"ring-io", WORK_IO, OPEN, 83, 1, false, 0, 0, 0, 0, 0},
+	{"swap-5tuple", WORK_SWAP, OPEN, 83, 1, false, 0, 0, 0, 0, 0},
+	{"stamp", WORK_STAMP, OPEN, 83, 1, false, 0, 0, 0, 0, 0},
+	{"reflect-open-1", WORK_REFLECT, OPEN, 83, 1, false, 0, 0, 0, 110, 85},
+	{"reflect-auth-1", WORK_REFLECT, AUTH, 154, 1, false, 0, 0, 0, 230, 190},
+	{"reflect-auth-1-lossy", WORK_REFLECT, AUTH, 154, 1, false, 1, 1, 0, 330, 290},
+	{"reflect-encr-64", WORK_REFLECT, ENCR, 154, 64, false, 0, 0, 0, 480, 400},
+	{"reflect-auth-16k", WORK_REFLECT, AUTH, 154, 16384, true, 0, 0, 0, 350, 300},
+	{"reflect-auth-1m", WORK_REFLECT, AUTH, 154, 1000000, true, 0, 0, 0, 800, 600},
+	{"turnaround-open", WORK_TURNAROUND, OPEN, 83, 1, false, 0, 0, 0, 500, 200},
+	{"turnaround-auth", WORK_TURNAROUND, AUTH, 154, 1, false, 0, 0, 0, 0, 0},
+};
+/* clang-format on */
+
+static const struct tw_tst_fmt *const fmts[] = {OPEN, AUTH, ENCR};
+static const uint16_t sizes[] = {83, 154, 512, 1500};
+static const uint32_t counts[] = {1, 64, 1024, 16384, 131072, 1000000};
+static const enum work works[] = {WORK_REFLECT};
+
+/* A sender needs some 50 KiB for its metrics and its window. */
+#define SENDERS_MAX 16384
+
+const char *
+case_mode(const struct bench_case *c)
+{
+	return c->fmt == OPEN ? "open" : c->fmt == AUTH ? "auth" : "encr";
+}
+
+static const char *
+work_name(enum work w)
+{
+	switch (w) {
+	case WORK_SEND_COLLECT:
+		return "sendcollect";
+	case WORK_SEND:
+		return "send";
+	case WORK_COLLECT:
+		return "collect";
+	default:
+		return "reflect";
+	}
+}
+
+static uint16_t
+frame_min(const struct tw_tst_fmt *fmt)
+{
+	return fmt == OPEN ? 83 : 154;
+}
+
+static void
+name_it(struct bench_case *c)
+{
+	char cnt[16];
+	int n;
+
+	if (c->sessions >= 1000000)
+		snprintf(cnt, sizeof(cnt), "%um", c->sessions / 1000000);
+	else if (c->sessions >= 1024)
+		snprintf(cnt, sizeof(cnt), "%uk", c->sessions / 1024);
+	else
+		snprintf(cnt, sizeof(cnt), "%u", c->sessions);
+	n = snprintf(c->name, sizeof(c->name), "%s-%s-%u-%s%s", work_name(c->work), case_mode(c),
+		c->frame, cnt,
+		c->sessions == 1 ? ""
+		: c->is_random   ? "-random"
+				 : "-seq");
+	if (c->loss_pct + c->reorder_pct + c->corrupt_permille > 0)
+		snprintf(c->name + n, sizeof(c->name) - (size_t)n, "-%s",
+			c->loss_pct      ? "loss"
+			: c->reorder_pct ? "reorder"
+					 : "corrupt");
+}
+
+static void
+add(struct bench_case *out, unsigned *n, struct bench_case c)
+{
+	name_it(&c);
+	out[(*n)++] = c;
+}
+
+/* Sizes with one session, counts and orders with the smallest frame, faults with 1 and 64. */
+static void
+add_mode(struct bench_case *out, unsigned *n, enum work w, const struct tw_tst_fmt *fmt)
+{
+	struct bench_case c = {.work = w, .fmt = fmt, .sessions = 1};
+
+	for (unsigned i = 0; i < TW_ARRAY_SIZE(sizes); i++) {
+		c.frame = sizes[i];
+		if (c.frame >= frame_min(fmt))
+			add(out, n, c);
+	}
+	c.frame = frame_min(fmt);
+	for (unsigned i = 1; i < TW_ARRAY_SIZE(counts); i++) {
+		c.sessions = counts[i];
+		if (w != WORK_REFLECT && c.sessions > SENDERS_MAX)
+			continue;
+		c.is_random = false;
+		add(out, n, c);
+		c.is_random = true;
+		if (w == WORK_REFLECT)
+			add(out, n, c);
+	}
+	c.is_random = false;
+	for (unsigned i = 0; w == WORK_REFLECT && i < 2; i++) {
+		c.sessions = counts[i];
+		c.loss_pct = 1;
+		add(out, n, c);
+		c.loss_pct = 0;
+		c.reorder_pct = 1;
+		add(out, n, c);
+		c.reorder_pct = 0;
+		c.corrupt_permille = 1;
+		add(out, n, c);
+		c.corrupt_permille = 0;
+	}
+}
+
+static bool
+is_wanted(const struct bench_opts *o, const struct bench_case *c)
+{
+	/* baselines are part of every bound */
+	return c->work >= WORK_IO || o->filter == NULL || fnmatch(o->filter, c->name, 0) == 0;
+}
+
+unsigned
+cases_make(const struct bench_opts *opts, struct bench_case **out)
+{
+	struct bench_case *all = calloc(CASES_MAX, sizeof(*all));
+	unsigned n = TW_ARRAY_SIZE(budgets), k = 0;
+
+	need(all != NULL, "no memory for the list of cases");
+	memcpy(all, budgets, sizeof(budgets));
+	for (unsigned w = 0; !opts->is_quick && w < TW_ARRAY_SIZE(works); w++)
+		for (unsigned f = 0; f < TW_ARRAY_SIZE(fmts); f++)
+			add_mode(all, &n, works[w], fmts[f]);
+	for (unsigned i = 0; i < n; i++)
+		if (is_wanted(opts, &all[i]))
+			all[k++] = all[i];
+	*out = all;
+	return k;
+}
