@@ -15,6 +15,7 @@ enum when { LIVE, START };
 
 const char *const tw_config_modes[] = {"open", "authenticated", "encrypted", "mixed", NULL};
 const char *const tw_config_privileges[] = {"read", "operate", "admin", NULL};
+const char *const tw_config_engines[] = {"auto", "ipsec-mb", "native", NULL};
 const char *const tw_config_idle[] = {"auto", "poll", "yield", "sleep", NULL};
 
 static const struct tw_conf_key rows[TW_CFG_N] = {

@@ -19,6 +19,7 @@
 struct tw_config;
 
 extern const char *const tw_config_modes[];      /* open, authenticated, encrypted, mixed */
+extern const char *const tw_config_engines[];    /* as tw_engine_pick() knows them */
 extern const char *const tw_config_idle[];       /* auto, then enum tw_idle */
 extern const char *const tw_config_privileges[]; /* read, operate, admin */
 

@@ -95,6 +95,7 @@ tw_start_data_plane(struct tw_app *app, char *err, size_t size)
 		snprintf(err, size, "no random octets to be had");
 		return -EIO;
 	}
+	cfg.engine = tw_config_engines[tw_config_enum(app->config, TW_CFG_ENGINE)];
 	cfg.clock = *tw_clock_feed_model(app->clock_feed);
 	app->start_utc_ns = tw_clock_feed_now(app->clock_feed).ns;
 	ret = tw_dp_new(&cfg, err, &app->dp);

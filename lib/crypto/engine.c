@@ -9,6 +9,7 @@
 #include "engine_i.h"
 
 static const struct tw_engine_ops *const engines[] = {
+	&engine_native_ops,
 	&engine_imb_ops,
 	&engine_openssl_ops,
 };
@@ -29,6 +30,33 @@ tw_engine_find(const char *name)
 		if (strcmp(ops->name, name) == 0)
 			return ops;
 	return NULL;
+}
+
+const struct tw_engine_ops *
+tw_engine_pick(const char *name)
+{
+	if (strcmp(name, "auto") != 0)
+		return tw_engine_find(name);
+	return engine_native_ops.is_supported() ? &engine_native_ops : &engine_imb_ops;
+}
+
+bool
+engine_pairs_by_seal(struct tw_engine *eng, const struct tw_crypto_tkey *key, uint32_t seq,
+	struct tw_engine_pair *pair, unsigned n)
+{
+	struct tw_engine_job job[TW_ENGINE_BURST_MAX];
+
+	memset(pair, 0, n * sizeof(*pair));
+	for (unsigned i = 0; i < n; i++) {
+		const uint32_t be = __builtin_bswap32(seq + i);
+
+		memcpy(pair[i].block, &be, sizeof(be));
+		job[i] = (struct tw_engine_job){.key = key,
+			.buf = pair[i].block,
+			.cover = TW_ENGINE_COVER_AUTH,
+			.hmac_off = offsetof(struct tw_engine_pair, tag)};
+	}
+	return tw_engine_seal(eng, job, n) == n;
 }
 
 bool
@@ -52,7 +80,7 @@ tw_engine_init(const struct tw_engine_ops *ops, void *mem, size_t size, struct t
 
 	if (!mem || (uintptr_t)mem % TW_ENGINE_ALIGN != 0 || size < tw_engine_size(ops))
 		return -EINVAL;
-	if (!tw_engine_supported())
+	if (!tw_engine_supported() || !ops->is_supported())
 		return -ENOTSUP;
 	memset(mem, 0, tw_engine_size(ops));
 	eng->ops = ops;

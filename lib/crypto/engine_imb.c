@@ -246,10 +246,12 @@ imb_open(struct tw_engine *eng, struct tw_engine_job *job, unsigned n)
 
 const struct tw_engine_ops engine_imb_ops = {
 	.name = "ipsec-mb",
+	.is_supported = tw_engine_supported,
 	.variant = imb_variant,
 	.size = imb_size,
 	.init = imb_init,
 	.fini = imb_fini,
 	.seal = imb_seal,
 	.open = imb_open,
+	.pairs = engine_pairs_by_seal,
 };

@@ -142,10 +142,12 @@ openssl_open(struct tw_engine *eng, struct tw_engine_job *job, unsigned n)
 
 const struct tw_engine_ops engine_openssl_ops = {
 	.name = "openssl",
+	.is_supported = tw_engine_supported,
 	.variant = openssl_variant,
 	.size = openssl_size,
 	.init = openssl_init,
 	.fini = openssl_fini,
 	.seal = openssl_seal,
 	.open = openssl_open,
+	.pairs = engine_pairs_by_seal,
 };

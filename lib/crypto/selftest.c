@@ -175,6 +175,28 @@ refusal_ok(struct tw_engine *eng, struct burst *b, unsigned n, unsigned first)
 	return true;
 }
 
+/* Pairs of sequence numbers 0..TW_ENGINE_BURST_MAX-1: two of them are in the packets above. */
+static bool
+pairs_ok(struct tw_engine *eng, const struct tw_crypto_tkey *tkey)
+{
+	struct tw_engine_pair pair[TW_ENGINE_BURST_MAX];
+
+	for (unsigned n = 8; n <= TW_ENGINE_BURST_MAX; n++) {
+		memset(pair, 0, sizeof(pair));
+		if (!tw_engine_pairs(eng, tkey, 0, pair, n))
+			return false;
+		for (unsigned k = 0; k < 4; k += 2) {
+			const struct answer *a = &answers[k];
+			const struct tw_engine_pair *p = &pair[a->clear[3]];
+
+			if (memcmp(p->block, a->sealed, sizeof(p->block)) != 0 ||
+				memcmp(p->tag, a->sealed + a->hmac_off, sizeof(p->tag)) != 0)
+				return false;
+		}
+	}
+	return true;
+}
+
 int
 tw_engine_selftest(struct tw_engine *eng)
 {
@@ -184,6 +206,8 @@ tw_engine_selftest(struct tw_engine *eng)
 	unsigned k, first;
 
 	if (tw_crypto_tkey_init(&tkey, &keys) != 0)
+		return -EIO;
+	if (!pairs_ok(eng, &tkey))
 		return -EIO;
 	for (k = 0; k < sizeof(sizes) / sizeof(sizes[0]); k++) {
 		for (first = 0; first < ANSWERS; first++) {

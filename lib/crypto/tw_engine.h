@@ -5,8 +5,9 @@
  * first `cover` octets (one ECB block of 16, or CBC with IV 0 over 32 or 96; for one block the two
  * are the same) and HMAC-SHA1-128 over their plaintext.
  *
- * Engines: "ipsec-mb" for data lcores (multi-buffer lanes; seal and open neither allocate, lock nor
- * make a system call), "openssl" as the reference for tests and the self-test (it may allocate).
+ * Engines: "native" (own kernels, needs SHA and AES instructions) and "ipsec-mb" (multi-buffer
+ * lanes) for data lcores, which neither allocate, lock nor make a system call once they are made;
+ * "openssl" as the reference for tests and the self-test (it may allocate).
  *
  * Memory: keys and engines hold secrets and their derivatives: put both into tw_crypto_map() memory
  * (tw_crypto.h, the memory rule).
@@ -68,6 +69,16 @@ struct tw_engine_job {
 			      HMAC differs; clear is then zeroed), -EIO (engine fault) */
 };
 
+/*
+ * What an authenticated packet with a Sequence Number carries, in either direction: a function of
+ * key and number alone (both directions use the same keys), so it can be computed before the
+ * packet is there. As secret as a key until it has been sent (tw_crypto.h, the memory rule).
+ */
+struct tw_engine_pair {
+	alignas(32) uint8_t block[16];  /* AES of number || 0^12 */
+	uint8_t tag[TW_CRYPTO_TAG_LEN]; /* HMAC of number || 0^12 */
+};
+
 struct tw_engine_ops;
 
 /* Head of an engine's memory; the rest belongs to the engine. */
@@ -78,6 +89,7 @@ struct tw_engine {
 /* A row of the table of engines. */
 struct tw_engine_ops {
 	const char *name;
+	bool (*is_supported)(void); /* by this CPU */
 	const char *(*variant)(
 		const struct tw_engine *eng); /* which code path, for show and logs */
 	size_t (*size)(void);
@@ -85,18 +97,26 @@ struct tw_engine_ops {
 	void (*fini)(struct tw_engine *eng);
 	unsigned (*seal)(struct tw_engine *eng, struct tw_engine_job *job, unsigned n);
 	unsigned (*open)(struct tw_engine *eng, struct tw_engine_job *job, unsigned n);
+	bool (*pairs)(struct tw_engine *eng, const struct tw_crypto_tkey *key, uint32_t seq,
+		struct tw_engine_pair *pair, unsigned n);
 };
 
 /** Row by name, NULL if there is none. */
 const struct tw_engine_ops *tw_engine_find(const char *name);
 
+/**
+ * Row by name, or for "auto" the engine of data lcores that is fastest on this CPU: "native" where
+ * the CPU has what it needs, else "ipsec-mb". NULL if there is none of that name.
+ */
+const struct tw_engine_ops *tw_engine_pick(const char *name);
+
 /** Row by number, NULL past the end: for lists and tests. */
 const struct tw_engine_ops *tw_engine_at(unsigned idx);
 
-/** Whether this CPU has the AES instructions that tw_crypto_tkey_init() and "ipsec-mb" need. */
+/** Whether this CPU has the AES instructions that tw_crypto_tkey_init() and every engine need. */
 bool tw_engine_supported(void);
 
-/** Octets of memory an engine needs, a multiple of TW_ENGINE_ALIGN (some hundred KiB). */
+/** Octets of memory an engine needs, a multiple of TW_ENGINE_ALIGN (up to some hundred KiB). */
 size_t tw_engine_size(const struct tw_engine_ops *ops);
 
 /**
@@ -120,6 +140,16 @@ void tw_engine_fini(struct tw_engine *eng);
  * @return 0, or -EIO if anything differs: do not start
  */
 int tw_engine_selftest(struct tw_engine *eng);
+
+/**
+ * Self-test of every engine that this CPU supports: known answers as above, then random bursts of
+ * every size against "openssl". Some 20 ms.
+ *
+ * Context: as tw_engine_init().
+ * @param which  the engine looked at last: the one that failed
+ * @return 0, -EIO (do not start), -ENOMEM, -EPERM, -ENOTSUP (no AES instructions)
+ */
+int tw_engine_check_all(const char **which);
 
 /**
  * Protect a burst in place: HMAC over buf[0..cover) to buf[hmac_off..+16), then encrypt
@@ -148,6 +178,21 @@ static inline unsigned
 tw_engine_open(struct tw_engine *eng, struct tw_engine_job *job, unsigned n)
 {
 	return eng->ops->open(eng, job, n);
+}
+
+/**
+ * Compute the pairs of @p n numbers from @p seq on, which wrap at 2^32.
+ *
+ * Context: as tw_engine_seal().
+ * @param n     1..TW_ENGINE_BURST_MAX; multiples of 8 fill all lanes
+ * @param pair  secret memory
+ * @return false if the engine failed: @p pair must not be used
+ */
+static inline bool
+tw_engine_pairs(struct tw_engine *eng, const struct tw_crypto_tkey *key, uint32_t seq,
+	struct tw_engine_pair *pair, unsigned n)
+{
+	return eng->ops->pairs(eng, key, seq, pair, n);
 }
 
 /** Which code path the engine took for this CPU ("avx512", "sse sha-ni", ...). */

@@ -39,7 +39,7 @@ ring_make(struct tw_xcore_ring **out, const char *kind, unsigned idx, unsigned s
 static int
 engine_make(struct tw_dp_lcore *lc, const char *name)
 {
-	const struct tw_engine_ops *ops = tw_engine_find(name);
+	const struct tw_engine_ops *ops = tw_engine_pick(name);
 	void *mem;
 	int res;
 
@@ -163,10 +163,30 @@ cfg_complete(struct tw_dp_cfg *cfg, char *err)
 	if (cfg->raw_cnt == 0)
 		cfg->raw_cnt = RAW_CNT;
 	if (cfg->engine == NULL)
-		cfg->engine = "ipsec-mb";
+		cfg->engine = "auto";
+	if (tw_engine_pick(cfg->engine) == NULL || !tw_engine_pick(cfg->engine)->is_supported()) {
+		snprintf(err, TW_DP_ERR_SIZE, "crypto engine '%s': %s; 'auto' picks one that works",
+			cfg->engine,
+			tw_engine_pick(cfg->engine) == NULL ? "there is none of that name"
+							    : "this CPU lacks its instructions");
+		return -ENOTSUP;
+	}
 	if ((cfg->seed[0] | cfg->seed[1] | cfg->seed[2] | cfg->seed[3]) == 0)
 		return -EINVAL;
 	return 0;
+}
+
+static int
+engines_check(char *err)
+{
+	const char *which;
+	int res = tw_engine_check_all(&which);
+
+	if (res != 0)
+		snprintf(err, TW_DP_ERR_SIZE, "self-test of the crypto engine '%s': %s", which,
+			res == -EIO ? "wrong results: this CPU or library must not be used"
+				    : strerror(-res));
+	return res;
 }
 
 static int
@@ -193,6 +213,8 @@ make_all(struct tw_dp *dp, char *err)
 	int res;
 
 	res = cfg_complete(&dp->cfg, err);
+	if (res == 0)
+		res = engines_check(err);
 	if (res != 0)
 		return res;
 	dp->t2_off = rte_mbuf_dynfield_register(&t2_field);
@@ -285,6 +307,15 @@ void
 tw_dp_stop(struct tw_dp *dp)
 {
 	tw_xcore_flag_set(&dp->stop, true);
+}
+
+const char *
+tw_dp_engine(const struct tw_dp *dp, unsigned lcore_idx, const char **variant)
+{
+	const struct tw_engine *eng = dp->lc[lcore_idx]->engine;
+
+	*variant = tw_engine_variant(eng);
+	return eng->ops->name;
 }
 
 unsigned

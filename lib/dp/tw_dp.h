@@ -73,7 +73,7 @@ struct tw_dp_cfg {
 	uint32_t send_max;     /* sender sessions; 100,000 */
 	uint32_t handover_cnt; /* frames in flight from one lcore to another; 1,024 */
 	uint32_t raw_cnt;      /* raw records of an lcore not yet read; 65,536 */
-	const char *engine;    /* crypto engine; "ipsec-mb" */
+	const char *engine;    /* crypto engine, as tw_engine_pick(); "auto" */
 	struct tw_clock clock; /* first model */
 	uint64_t seed[4];      /* of the senders' padding, from a random source; not all zero */
 	int socket_id;         /* -1: any */
@@ -294,6 +294,9 @@ struct tw_dp_stats {
 
 /** Counters of one lcore, or of all with lcore_idx == tw_dp_lcore_cnt(). Context: any thread. */
 void tw_dp_stats_get(const struct tw_dp *dp, unsigned lcore_idx, struct tw_dp_stats *out);
+
+/** Crypto engine of a data lcore and which code of it runs here. Context: any thread. */
+const char *tw_dp_engine(const struct tw_dp *dp, unsigned lcore_idx, const char **variant);
 
 unsigned tw_dp_lcore_cnt(const struct tw_dp *dp);
 

@@ -22,6 +22,7 @@
 
 #define BURST   32
 #define THREADS 4
+#define ENGINES 3
 
 /* As core_check.py sends it. */
 struct input {
@@ -39,7 +40,7 @@ struct probe {
 	struct tw_crypto_keys *opened;
 	struct tw_crypto_stream *tx, *rx;
 	struct tw_crypto_tkey *tkey;
-	struct tw_engine *eng[2];
+	struct tw_engine *eng[ENGINES]; /* the last one may be missing */
 };
 
 static void
@@ -130,15 +131,17 @@ use_engine(struct probe *p, struct tw_engine *eng)
 static void
 make_engines(struct probe *p)
 {
-	static const char *const names[2] = {"ipsec-mb", "openssl"};
+	static const char *const names[ENGINES] = {"ipsec-mb", "openssl", "native"};
 	unsigned i;
 
 	p->tkey = tw_crypto_map(sizeof(*p->tkey));
 	need(p->tkey && tw_crypto_tkey_derive(p->tkey, p->opened, p->in->sid) == 0, "tkey");
-	for (i = 0; i < 2; i++) {
+	for (i = 0; i < ENGINES; i++) {
 		const struct tw_engine_ops *ops = tw_engine_find(names[i]);
 		size_t size = tw_engine_size(ops);
 
+		if (!ops->is_supported())
+			continue;
 		need(tw_engine_init(ops, tw_crypto_map(size), size, &p->eng[i]) == 0, "engine");
 		need(tw_engine_selftest(p->eng[i]) == 0, "selftest");
 	}
@@ -237,9 +240,11 @@ main(int argc, char **argv)
 	use_setup(p);
 	use_streams(p);
 	make_engines(p);
-	use_engine(p, p->eng[0]);
-	tw_crypto_scrub_stack();
-	use_engine(p, p->eng[1]);
+	for (unsigned i = 0; i < ENGINES; i++) {
+		if (p->eng[i])
+			use_engine(p, p->eng[i]);
+		tw_crypto_scrub_stack();
+	}
 	if (is_self) {
 		run_self(p);
 		free(canary);

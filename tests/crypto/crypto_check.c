@@ -21,12 +21,16 @@ check_count_up(uint8_t *out, size_t len, uint8_t first)
 		out[i] = (uint8_t)(first + i);
 }
 
+const char *check_fast[3] = {"ipsec-mb"};
+
 void
 check_init(void)
 {
 	char why[256] = "";
 
 	cr_assert_eq(tw_crypto_init_late(4u << 20, why, sizeof(why)), 0, "%s", why);
+	if (tw_engine_find("native")->is_supported())
+		check_fast[1] = "native";
 }
 
 struct tw_crypto_keys *

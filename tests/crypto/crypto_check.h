@@ -24,6 +24,12 @@ struct tw_crypto_keys *check_keys(void);
 /** SID of the vectors. */
 extern const uint8_t check_sid[TW_CRYPTO_BLOCK_LEN];
 
+/*
+ * Fast engines, NULL-terminated: "ipsec-mb", and "native" where the CPU has its instructions (made
+ * by check_init()).
+ */
+extern const char *check_fast[3];
+
 /** An engine in hidden memory; ends the test if it cannot be made. */
 struct tw_engine *check_engine(const char *name);
 

@@ -122,6 +122,7 @@ dp_new(struct bed *b)
 		.send_max = 64,
 		.handover_cnt = 15,
 		.raw_cnt = b->cfg.raw_cnt,
+		.engine = check_fast(),
 		.clock = b->clock,
 		.seed = {1, 2, 3, 4},
 		.socket_id = SOCKET_ID_ANY};

@@ -23,11 +23,12 @@ enum {
 static const struct tw_tst_fmt *const fuzz_fmts[FUZZ_SESSIONS] = {
 	&tw_tst_open, &tw_tst_auth, &tw_tst_encr};
 
-/* An engine, made once. */
+/* An engine, made once: $TW_TEST_ENGINE, else "auto". */
 static inline struct tw_engine *
 fuzz_engine(void)
 {
-	const struct tw_engine_ops *ops = tw_engine_find("ipsec-mb");
+	const char *name = getenv("TW_TEST_ENGINE");
+	const struct tw_engine_ops *ops = tw_engine_pick(name != NULL ? name : "auto");
 	struct tw_engine *eng;
 	void *mem;
 

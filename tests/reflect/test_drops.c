@@ -128,7 +128,7 @@ Test(drops, a_reply_played_back_in_encrypted_mode)
 	struct tw_refl_sess *sess;
 
 	check_init();
-	lc = check_lcore("ipsec-mb");
+	lc = check_lcore(check_fast());
 	sess = check_refl(&tw_tst_encr, 1);
 	check_job(lc, 0, sess, 1, 112);
 	cr_assert_eq(check_run(lc, 1, 0), 1);
@@ -145,7 +145,7 @@ Test(drops, multiplier_zero)
 	check_init();
 	for (unsigned f = 0; f < CHECK_FMTS; f++) {
 		const struct tw_tst_fmt *fmt = check_fmts[f];
-		struct check_refl_lcore *lc = check_lcore("ipsec-mb");
+		struct check_refl_lcore *lc = check_lcore(check_fast());
 		struct tw_refl_sess *sess = check_refl(fmt, 1);
 		unsigned n = TW_ARRAY_SIZE(ee);
 

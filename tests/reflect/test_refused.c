@@ -62,7 +62,7 @@ Test(refused, every_tail_of_a_full_burst_in_every_mode)
 {
 	check_init();
 	for (unsigned f = 0; f < CHECK_FMTS; f++) {
-		struct check_refl_lcore *lc = check_lcore("ipsec-mb");
+		struct check_refl_lcore *lc = check_lcore(check_fast());
 		struct tw_refl_sess *sess = check_refl(check_fmts[f], 1);
 		uint32_t next = 0;
 
@@ -84,7 +84,7 @@ Test(refused, one_session_of_two)
 	struct tw_refl_sess *a, *b;
 
 	check_init();
-	lc = check_lcore("ipsec-mb");
+	lc = check_lcore(check_fast());
 	a = check_refl(&tw_tst_auth, 1);
 	b = check_refl(&tw_tst_encr, 2);
 	for (unsigned round = 0; round < 3; round++) {

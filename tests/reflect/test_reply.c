@@ -65,7 +65,7 @@ Test(reply, goes_to_each_copy_of_a_duplicate_with_a_number_of_its_own)
 	struct check_refl_lcore *lc;
 
 	check_init();
-	lc = check_lcore("ipsec-mb");
+	lc = check_lcore(check_fast());
 	for (unsigned f = 0; f < CHECK_FMTS; f++) {
 		struct tw_refl_sess *sess = check_refl(check_fmts[f], 1);
 
@@ -138,7 +138,7 @@ Test(reply, numbers_wrap_at_32_bits)
 	struct tw_refl_sess *sess;
 
 	check_init();
-	lc = check_lcore("ipsec-mb");
+	lc = check_lcore(check_fast());
 	sess = check_refl(&tw_tst_auth, 1);
 	sess->next_seq = UINT32_MAX - 1;
 	for (unsigned i = 0; i < 4; i++)

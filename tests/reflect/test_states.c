@@ -43,7 +43,7 @@ Test(states, draining_ends_at_the_deadline)
 {
 	check_init();
 	for (unsigned f = 0; f < CHECK_FMTS; f++) {
-		struct check_refl_lcore *lc = check_lcore("ipsec-mb");
+		struct check_refl_lcore *lc = check_lcore(check_fast());
 		struct tw_refl_sess *sess = check_refl(check_fmts[f], 1);
 		const int64_t end = CHECK_T0_NS + 2 * S;
 
@@ -72,7 +72,7 @@ Test(states, a_burst_across_the_deadline)
 	struct tw_sess_stamp late;
 
 	check_init();
-	lc = check_lcore("ipsec-mb");
+	lc = check_lcore(check_fast());
 	sess = check_refl(&tw_tst_encr, 1);
 	tw_refl_sess_drain(sess, lc->t2.at.time);
 	late = check_stamp(lc->t2.at.time.ns + 1);

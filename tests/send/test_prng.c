@@ -51,7 +51,7 @@ aes_draw(void *arg)
 static void
 check_sums(const uint8_t sid[16], const uint64_t first[4], uint64_t sum)
 {
-	struct aes_source src = {.eng = check_engine("ipsec-mb")};
+	struct aes_source src = {.eng = check_engine(check_fast())};
 	struct tw_crypto_keys *keys = check_keys(0);
 	uint64_t total = 0;
 

@@ -172,7 +172,7 @@ Test(request, encrypted_t1_is_the_predicted_departure)
 	uint8_t sealed[112];
 
 	check_init();
-	c = check_snd("ipsec-mb", CHECK_CAP);
+	c = check_snd(check_fast(), CHECK_CAP);
 	ref = check_engine("openssl");
 	of_size(c, &tw_tst_encr, 112, false);
 	cr_assert_eq(tw_send_poll(c->snd, T0, c->jobs, 1), 1);
@@ -195,7 +195,7 @@ Test(request, authenticated_t1_is_written_last)
 	struct tw_sess_stamp early = check_stamp(T0), own[3];
 
 	check_init();
-	c = check_snd("ipsec-mb", CHECK_CAP);
+	c = check_snd(check_fast(), CHECK_CAP);
 	ref = check_engine("openssl");
 	of_size(c, &tw_tst_auth, 112, false);
 	cr_assert_eq(tw_send_poll(c->snd, T0 + 2 * MS, c->jobs, 8), 3);

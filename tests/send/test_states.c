@@ -259,7 +259,7 @@ Test(states, adding_and_removing_disturbs_nobody)
 	struct tw_send_event ev[4];
 
 	check_init();
-	c = check_snd("ipsec-mb", CHECK_CAP);
+	c = check_snd(check_fast(), CHECK_CAP);
 	steady = added(c, &cfg, T0);
 	cfg.id = 2;
 	cfg.interval_ns = 100 * US;

@@ -10,7 +10,7 @@
 #include "sess_check.h"
 
 const struct tw_tst_fmt *const check_fmts[CHECK_FMTS] = {&tw_tst_open, &tw_tst_auth, &tw_tst_encr};
-const char *const check_engines[CHECK_ENGINES] = {"openssl", "ipsec-mb"};
+const char *const check_engines[CHECK_ENGINES] = {"openssl", "ipsec-mb", "native"};
 
 void
 check_init(void)
@@ -55,15 +55,25 @@ replace_engine(struct tw_engine *from, struct tw_engine *to)
 	engines[i] = to;
 }
 
+const char *
+check_fast(void)
+{
+	const char *name = getenv("TW_TEST_ENGINE");
+
+	return name != NULL ? name : "auto";
+}
+
 struct tw_engine *
 check_engine(const char *name)
 {
-	const struct tw_engine_ops *ops = tw_engine_find(name);
+	const struct tw_engine_ops *ops = tw_engine_pick(name);
 	static bool is_watched;
 	struct tw_engine *eng;
 	void *mem;
 
 	cr_assert_not_null(ops, "%s", name);
+	if (!ops->is_supported())
+		ops = tw_engine_find("ipsec-mb");
 	if (!is_watched)
 		cr_assert_eq(atexit(end_engines), 0);
 	is_watched = true;

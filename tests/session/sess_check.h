@@ -14,12 +14,12 @@
 #include "tw_session.h"
 
 #define CHECK_FMTS    3
-#define CHECK_ENGINES 2
+#define CHECK_ENGINES 3
 
 /* Open, authenticated, encrypted. */
 extern const struct tw_tst_fmt *const check_fmts[CHECK_FMTS];
 
-/* "openssl" (reference) and "ipsec-mb". */
+/* "openssl" (reference), "ipsec-mb" and "native". */
 extern const char *const check_engines[CHECK_ENGINES];
 
 /* Virtual time starts here: some day in 2026. */
@@ -34,7 +34,13 @@ void check_init(void);
  */
 void *check_alloc(size_t size);
 
-/** An engine in hidden memory; ended with the test if not before. */
+/** The fast engine of tests that need but one: $TW_TEST_ENGINE, else "auto". */
+const char *check_fast(void);
+
+/**
+ * An engine in hidden memory; ended with the test if not before. One that this CPU does not support
+ * is replaced by "ipsec-mb".
+ */
 struct tw_engine *check_engine(const char *name);
 void check_engine_free(struct tw_engine *eng);
 

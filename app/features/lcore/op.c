@@ -38,12 +38,15 @@ put_lcore(struct tw_out *out, unsigned lcore, const char *role)
 static void
 put_data_lcore(struct tw_app *app, struct tw_out *out, unsigned idx)
 {
+	const char *variant, *engine = tw_dp_engine(app->dp, idx, &variant);
 	struct tw_dp_stats st;
 
 	tw_dp_stats_get(app->dp, idx, &st);
 	put_lcore(out, app->data_lcores[idx], "data");
 	tw_out_u64(out, "data_lcore", idx, NULL);
 	tw_out_bool(out, "is_running", st.is_running);
+	tw_out_str(out, "engine", engine);
+	tw_out_str(out, "engine_variant", variant);
 	tw_out_u64(out, "queues", st.queue_cnt, NULL);
 	tw_out_u64(out, "senders", st.sender_cnt, NULL);
 	tw_out_u64(out, "turns", st.ctr[TW_DP_CTR_TURNS], NULL);
