@@ -88,7 +88,9 @@ route_find(struct tw_nl_path *p, const struct tw_addr *dst, const struct tw_addr
 		return 0;
 	case RTN_LOCAL:
 		return say(-EHOSTUNREACH, why,
-			"%s is an address of this host: its packets never reach a port", text);
+			"%s is an address of this host, whose packets never reach a port: name "
+			"one of another host",
+			text);
 	case RTN_UNREACHABLE:
 	case RTN_BLACKHOLE:
 	case RTN_PROHIBIT:

@@ -19,6 +19,12 @@
 
 #define RUN_DIR_DEFAULT "/run/twampline"
 
+static const char log_areas[] =
+#define X(id, name, help) " " name
+#include "log_areas.def"
+#undef X
+	;
+
 enum {
 	OPT_NAME = 256,
 	OPT_CONFIG,
@@ -112,7 +118,8 @@ log_levels_apply(const char *text, char *err, size_t size)
 			*eq = '\0';
 			area = tw_log_area_find(item);
 			if (area < 0)
-				return fail(err, size, "--log-level: no area '%s'", item);
+				return fail(err, size, "--log-level: no area '%s'; there are:%s",
+					item, log_areas);
 			item = eq + 1;
 		}
 		level = tw_log_level_find(item);

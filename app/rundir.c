@@ -27,7 +27,8 @@ tw_rundir_make(struct tw_app *app, char *err, size_t size)
 	if ((mkdir(run_dir, 0755) != 0 && errno != EEXIST) ||
 		(mkdir(app->dir, 0750) != 0 && errno != EEXIST)) {
 		ret = -errno;
-		snprintf(err, size, "cannot make folder %s: %s", app->dir, strerror(-ret));
+		snprintf(err, size, "cannot make folder %s: %s; name another parent with --run-dir",
+			app->dir, strerror(-ret));
 		return ret;
 	}
 	if (app->privs.is_dropping && chown(app->dir, app->privs.uid, app->privs.gid) != 0) {

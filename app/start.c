@@ -6,8 +6,11 @@
 #include "start.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <rte_eal.h>
 #include <rte_errno.h>
@@ -56,17 +59,49 @@ settings(struct tw_app *app, char *err, size_t size)
 	return tw_config_preload(app->config, app->options.config, err, size);
 }
 
+/* Without the hundred lines of usage that DPDK prints on stdout where an option is wrong. */
+static int
+eal_init(struct tw_app *app)
+{
+	int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	int out = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
+	int ret;
+
+	fflush(stdout);
+	if (null >= 0 && out >= 0)
+		dup2(null, STDOUT_FILENO);
+	ret = rte_eal_init(app->options.eal_argc, app->options.eal_argv) < 0 ? -rte_errno : 0;
+	fflush(stdout);
+	if (null >= 0 && out >= 0)
+		dup2(out, STDOUT_FILENO);
+	if (null >= 0)
+		close(null);
+	if (out >= 0)
+		close(out);
+	return ret;
+}
+
 int
 tw_start_eal(struct tw_app *app, char *err, size_t size)
 {
+	int ret;
+
 	tw_eal_log_open();
-	if (rte_eal_init(app->options.eal_argc, app->options.eal_argv) < 0) {
+	/* of systemd, a list: DPDK takes it for one path; dpdk-telemetry.py looks in /run/dpdk */
+	unsetenv("RUNTIME_DIRECTORY");
+	ret = eal_init(app);
+	if (ret == -EINVAL) {
+		snprintf(err, size,
+			"DPDK refuses an EAL option (those before '--'): see its message above; "
+			"options of twampline stand after '--', see --help");
+		return ret;
+	}
+	if (ret < 0) {
 		snprintf(err, size,
 			"DPDK did not start (%s): see its messages above; another process may hold "
-			"the "
-			"hugepages or use the same --file-prefix",
-			rte_strerror(rte_errno));
-		return -rte_errno;
+			"the hugepages or use the same --file-prefix",
+			strerror(-ret));
+		return ret;
 	}
 	return tw_lcores_assign(app, err, size);
 }

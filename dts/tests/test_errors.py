@@ -98,6 +98,25 @@ def test_bad_option(bed, alone, case):
     gives_up(bed, alone, word, options=options)
 
 
+EAL_OPTIONS = {"lcores": ("--lcores", "abc"), "cpu": ("--lcores", "0@0,1@999,2@0"),
+               "unknown": ("--frobnicate",), "misplaced": ("--name", "box")}
+
+
+@pytest.mark.parametrize("case", EAL_OPTIONS)
+def test_bad_eal_option(bed, alone, case):
+    """Options that DPDK refuses, among them one of ours on the wrong side of `--`.
+
+    Steps: start with each.
+    Verify: status not 0; the last line says on which side the fault is; no pages of usage.
+    """
+    argv = [bed.build / "app" / "twampline", *EAL_OPTIONS[case], "--no-pci", "--in-memory", "--",
+            "--run-dir", bed.run_dir, "--log", "stderr"]
+    status, text = appliance.run_to_end(bed, alone, [str(word) for word in argv])
+    lines = text.strip().splitlines()
+    assert status > 0 and len(lines) < 20, text
+    assert "before '--'" in lines[-1] and "--help" in lines[-1], text
+
+
 def test_no_root(bed, alone):
     """Without root.
 
