@@ -289,6 +289,14 @@ class Ping(Case):
                                       self.folder + "/none")[0], 2)
         self.assertEqual(self.run_ctl("ping", "-6", "192.0.2.1", "--mode", "open")[0], 2)
 
+    def test_takes_only_times_that_can_be(self):
+        for option in ("-i", "--duration", "-L", "--reflector-timeout"):
+            for value in ("nan", "inf", "=-1", "soon"):
+                word = [option + value] if value.startswith("=") and option[1] == "-" else [option, value]
+                with self.assertRaises(SystemExit) as end, contextlib.redirect_stderr(io.StringIO()):
+                    twampctl.main(["ping", "192.0.2.1", "--mode", "open", *word])
+                self.assertEqual(end.exception.code, 2)
+
     def test_sends_no_key_in_open_mode(self):
         box = self.appliance()
         self.script(box)
