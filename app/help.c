@@ -15,7 +15,8 @@ tw_help_overview(FILE *to)
 	const struct tw_feature *f = tw_ops_features(&cnt);
 
 	fputs("Lines are VERB NOUN [KEY VALUE]...; the value of a first key may stand alone.\n"
-	      "`help NOUN` lists the verbs of a noun, `help VERB NOUN` the keys.\n\n",
+	      "`help NOUN` lists the verbs of a noun, `help VERB` the nouns it goes with,\n"
+	      "`help VERB NOUN` the keys.\n\n",
 		to);
 	for (size_t i = 0; i < cnt; i++) {
 		fprintf(to, "%-10s %s:", f[i].noun, f[i].help);
@@ -49,6 +50,26 @@ tw_help_noun(FILE *to, const char *noun)
 		return true;
 	}
 	return false;
+}
+
+bool
+tw_help_verb(FILE *to, const char *verb)
+{
+	size_t cnt;
+	const struct tw_feature *f = tw_ops_features(&cnt);
+	bool is_known = false;
+
+	for (size_t i = 0; i < cnt; i++) {
+		for (size_t k = 0; k < f[i].rows->op_cnt; k++) {
+			const struct tw_op *op = &f[i].rows->ops[k];
+
+			if (strcmp(op->verb, verb) != 0 || (op->flags & TW_OP_NO_SHELL))
+				continue;
+			fprintf(to, "  %s %s\n      %s\n", verb, op->noun, op->help);
+			is_known = true;
+		}
+	}
+	return is_known;
 }
 
 /* A bound in the form that a user would write. */

@@ -17,6 +17,9 @@ void tw_help_overview(FILE *to);
 /** One noun: its operations. @return false if there is none of this name */
 bool tw_help_noun(FILE *to, const char *noun);
 
+/** One verb: the nouns it goes with. @return false if there is none of this name */
+bool tw_help_verb(FILE *to, const char *verb);
+
 /** One operation: keys with type, unit, bounds, default and meaning. */
 void tw_help_op(FILE *to, const struct tw_op *op);
 

@@ -9,6 +9,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "out_i.h"
 #include "tw_base.h"
@@ -25,7 +26,7 @@ is_number(const struct out_node *n)
 	       n->kind == OUT_NS || n->kind == OUT_PCT;
 }
 
-/* delay_ns -> "delay", max_lag -> "max lag": in text the value carries the unit. */
+/* delay_ns -> "delay", max_lag -> "max lag", tsc_hz -> "tsc": the value carries the unit. */
 static const char *
 label(const struct tw_out *o, const struct out_node *n, char out[CELL_SIZE])
 {
@@ -43,6 +44,12 @@ label(const struct tw_out *o, const struct out_node *n, char out[CELL_SIZE])
 			out[len - s] = '\0';
 			break;
 		}
+	}
+	if (is_number(n) && n->unit != NULL && len > strlen(n->unit) + 1) {
+		char *last = out + len - strlen(n->unit);
+
+		if (last[-1] == '_' && strcasecmp(last, n->unit) == 0)
+			last[-1] = '\0';
 	}
 	for (char *p = out; *p; p++) {
 		bool is_decimal = p > out && isdigit((unsigned char)p[-1]) &&

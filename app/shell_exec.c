@@ -131,9 +131,10 @@ help(struct tw_shell *sh, char **text)
 	else if (w->cnt == 1)
 		tw_help_overview(to);
 	else
-		is_known = w->cnt == 2 && tw_help_noun(to, w->w[1].p);
+		is_known =
+			w->cnt == 2 && (tw_help_noun(to, w->w[1].p) || tw_help_verb(to, w->w[1].p));
 	if (!is_known)
-		fputs("there is no help on that; `help` alone lists the nouns", to);
+		fputs("there is no help on that; `help` alone lists nouns and verbs", to);
 	fclose(to);
 	return is_known ? 0 : -ENOENT;
 }

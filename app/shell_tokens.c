@@ -20,7 +20,10 @@
 #include "shell_i.h"
 #include "tw_base.h"
 
+#define LINE_HELP "verb noun [key value]..."
+
 static struct tw_shell *shell; /* main lcore */
+static cmdline_parse_inst_t instance;
 
 static const struct tw_op *
 find_op(const char *noun, const char *verb)
@@ -162,7 +165,7 @@ add_table(struct tw_shell *sh, const char *verb, bool with_nouns)
 			if (op->flags & TW_OP_NO_SHELL)
 				continue;
 			if (verb == NULL)
-				add(sh, op->verb, "verb");
+				add(sh, op->verb, "TAB behind it lists what it goes with");
 			else if (strcmp(op->verb, verb) == 0)
 				add(sh, op->noun, op->help);
 		}
@@ -243,6 +246,7 @@ tok_complete_cnt(cmdline_parse_token_hdr_t *tk)
 		shell->partial.cnt = 0;
 	shell_cursor_at(&shell->partial, &cur);
 	shell_complete(shell, &cur);
+	instance.help_str = cur.key != NULL ? cur.key->help : LINE_HELP;
 	return (int)shell->cand_cnt;
 }
 
@@ -253,6 +257,7 @@ tok_complete_get(cmdline_parse_token_hdr_t *tk, int i, char *dst, unsigned int s
 	if (i < 0 || (size_t)i >= shell->cand_cnt)
 		return -1;
 	snprintf(dst, size, "%s", shell->cand[i].word);
+	instance.help_str = shell->cand[i].help; /* shown next, for this candidate */
 	return 0;
 }
 
@@ -288,7 +293,7 @@ static void instance_fn(void *res, struct cmdline *cl, void *data);
 static cmdline_parse_inst_t instance = {
 	.f = instance_fn,
 	.data = NULL,
-	.help_str = "verb noun [key value]...",
+	.help_str = LINE_HELP,
 	.tokens = {NULL}, /* the library then asks instance_fn() for each */
 };
 

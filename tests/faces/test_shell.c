@@ -123,6 +123,8 @@ Test(shell, helps)
 	cr_assert_null(strstr(text, "listen"));
 	cr_assert_eq(run("help thing"), 0);
 	cr_assert(strstr(text, "show thing"));
+	cr_assert_eq(run("help show"), 0);
+	cr_assert(strstr(text, "  show thing\n"));
 	cr_assert_eq(run("help show thing"), 0);
 	cr_assert(strstr(text, "show thing id [limit VALUE] [cursor VALUE]"), "%s", text);
 	cr_assert(strstr(text, "number, 1 to 256, default 256"), "%s", text);
