@@ -279,7 +279,6 @@ conn_accept(struct tw_ctl_io *io, int fd, const struct tw_addr *peer, uint16_t p
 		tw_idtab_remove(&io->conns, c->id);
 		goto drop;
 	}
-	tw_io_tcp_tune(fd);
 	dscp_follow(fd, local.family);
 	tw_ctl_conn_open(
 		io->srv, machine_of(c), peer, peer_port, &local, c, tw_ctl_io_time(io->app));

@@ -102,8 +102,11 @@ listen_open(const struct tw_addr *addr, uint16_t port)
 		(addr->family == TW_ADDR_V4 ||
 			setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) == 0) &&
 		setsockopt(fd, IPPROTO_TCP, TCP_SAVE_SYN, &on, sizeof(on)) == 0 &&
-		bind(fd, (const struct sockaddr *)&sa, len) == 0 && listen(fd, BACKLOG) == 0)
-		return fd;
+		bind(fd, (const struct sockaddr *)&sa, len) == 0) {
+		tw_io_tcp_tune(fd); /* what is accepted inherits it */
+		if (listen(fd, BACKLOG) == 0)
+			return fd;
+	}
 	ret = -errno;
 	close(fd);
 	return ret;

@@ -14,8 +14,7 @@
 #include "app.h"
 #include "clock_feed.h"
 
-#define READ_SIZE  4096
-#define READ_CALLS 4 /* then others have their turn */
+#define READ_SIZE 4096
 
 /* Keep-alive: a peer that vanished is noticed after a minute, RFC 4656 leaves it open. */
 #define KEEP_IDLE_S  30
@@ -31,29 +30,23 @@ tw_ctl_io_time(const struct tw_app *app)
 	};
 }
 
+/* Once: if there is more the loop tells it again, after the others had their turn. */
 static void
 pipe_read(struct tw_io_pipe *p)
 {
 	uint8_t buf[READ_SIZE];
-	size_t want;
+	size_t want = p->ops->want(p->machine);
 	ssize_t len;
-	unsigned i;
 
-	for (i = 0; i < READ_CALLS; i++) {
-		want = p->ops->want(p->machine);
-		if (want == 0)
-			return;
-		len = recv(p->w.fd, buf, want < sizeof(buf) ? want : sizeof(buf), 0);
-		if (len > 0) {
-			p->ops->input(p->machine, buf, (size_t)len, tw_ctl_io_time(p->app));
-			continue;
-		}
-		if (len == 0)
-			p->ops->eof(p->machine, tw_ctl_io_time(p->app));
-		else if (errno != EAGAIN && errno != EINTR)
-			p->ops->lost(p->machine, tw_ctl_io_time(p->app));
+	if (want == 0)
 		return;
-	}
+	len = recv(p->w.fd, buf, want < sizeof(buf) ? want : sizeof(buf), 0);
+	if (len > 0)
+		p->ops->input(p->machine, buf, (size_t)len, tw_ctl_io_time(p->app));
+	else if (len == 0)
+		p->ops->eof(p->machine, tw_ctl_io_time(p->app));
+	else if (errno != EAGAIN && errno != EINTR)
+		p->ops->lost(p->machine, tw_ctl_io_time(p->app));
 }
 
 /* @return true if the socket takes no more for now */
