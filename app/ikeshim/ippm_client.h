@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-or-later */
+/* Copyright (c) 2026 The twampline authors */
+/*
+ * One connection: a descriptor to read from, a second one of the same socket to write to (so that
+ * each can be watched by itself), and what waits to be sent. Context: under the server's mutex,
+ * but for nothing.
+ */
+#ifndef IPPM_CLIENT_H
+#define IPPM_CLIENT_H
+
+#include "ippm_server.h"
+
+struct ippm_packet {
+	struct ippm_packet *next;
+	size_t len;
+	uint8_t data[];
+};
+
+struct ippm_client {
+	struct ippm_client *next;
+	struct ippm_server *srv;
+	uint64_t id; /* never used again */
+	int rfd, wfd;
+	bool reads, writes; /* the descriptor is watched */
+	bool is_dead;       /* shut down; freed when no descriptor is watched any more */
+	bool is_last;       /* close when the queue is empty */
+	bool is_slow;       /* killed because too much was waiting */
+	bool is_subscribed;
+	struct ippm_packet *first, **last; /* waiting to be sent */
+	unsigned queued;
+};
+
+/* A client on an accepted socket, or NULL; fd is taken in either case. */
+struct ippm_client *ippm_client_new(struct ippm_server *srv, uint64_t id, int fd);
+
+/* Close and free. Context: nothing is watched. */
+void ippm_client_free(struct ippm_client *cl);
+
+/* No more of this client: what waits is wiped, the descriptors wake up to be closed. */
+void ippm_client_kill(struct ippm_client *cl);
+
+/* Send or queue one record; a client with too much waiting is killed. */
+void ippm_client_send(struct ippm_client *cl, const void *rec, size_t len);
+
+/* Send what waits, as far as the socket takes it. */
+void ippm_client_flush(struct ippm_client *cl);
+
+#endif
