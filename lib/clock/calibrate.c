@@ -93,6 +93,9 @@ tw_clock_disc_calibrate(struct tw_clock_disc *d, const struct tw_clock_reading *
 		return -EAGAIN;
 
 	d->freq = (int64_t)rate;
+	d->nominal = (int64_t)rate;
+	d->span_ns = d->cfg.interval_ns / 4;
+	d->prev = b;
 	d->unc_ppb = (a.half_ns + b.half_ns) * PPB / (uint64_t)(b.ref_ns - a.ref_ns) + 1;
 	d->bend_ppb = 0;
 	d->width_ns = (a.half_ns + b.half_ns) / 2;

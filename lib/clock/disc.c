@@ -7,9 +7,10 @@
  *    lies. If no legal rate explains it either, S is cleared meanwhile, and the reference was
  *    stepped if the next reading says so too.
  * 2. Does the reading lie on the course of the earlier ones, within the brackets? If not, the
- *    rate of the reference changed: the course starts again at the last point (a bend).
+ *    rate of the reference changed (a bend): the course starts again, with points close together
+ *    at first, and for some seconds another bend is allowed for.
  * 3. The rate is then the slope between the oldest and the newest quarter of the course, and the
- *    remaining offset is slewed away over two intervals.
+ *    remaining offset is slewed away over two spans of it.
  *
  * The stated error at the anchor is offset + half bracket + granularity, and it grows with what
  * the rate may be off by: brackets over baseline, wander, recent bends, and the slewing itself.
@@ -20,12 +21,16 @@
 
 #define WIDE_FACTOR   4 /* a bracket this many times the usual one is not used ... */
 #define WIDE_SLACK_NS 50
-#define SURPRISE_NS   1000 /* an offset this far beyond the stated error is looked at twice */
-#define WIDE_MAX      8    /* ... unless so many came in a row: the usual one has changed */
-#define SLEW_SPANS    2    /* intervals over which an offset is slewed away */
-#define EE_SPAN_HALFS 5    /* the prepared Error Estimate covers 2.5 intervals */
+#define SURPRISE_NS   1000      /* an offset this far beyond the stated error is looked at twice */
+#define WIDE_MAX      8         /* ... unless so many came in a row: the usual one has changed */
+#define SLEW_SPANS    2         /* spans of the course over which an offset is slewed away */
+#define BEND_POINTS   64        /* points after which a bend is forgotten but for a third */
+#define EE_WATCHES    5         /* the prepared Error Estimate covers so many readings */
+#define LEAP_NEAR_NS  100000000 /* a leap second may come with so much of another step */
+#define LEAP_READINGS 1000      /* an announcement holds so many readings beyond its end */
 
 static const struct tw_clock_disc_cfg defaults = {
+	.watch_ns = 1000000,
 	.interval_ns = 100000000,
 	.horizon_ns = 2000000000,
 	.hold_ns = 5000000000,
@@ -48,6 +53,7 @@ tw_clock_disc_init(struct tw_clock_disc *d, const struct tw_clock_disc_cfg *cfg)
 #define TAKE(field)                                                                                \
 	if (cfg->field != 0)                                                                       \
 	d->cfg.field = cfg->field
+	TAKE(watch_ns);
 	TAKE(interval_ns);
 	TAKE(horizon_ns);
 	TAKE(hold_ns);
@@ -127,7 +133,7 @@ tw_clock_disc_draw(struct tw_clock_disc *d, const struct tw_clock_point *at, int
 	m->tsc_hz = (uint64_t)((((unsigned __int128)PPB << TW_CLOCK_RATE_SHIFT) +
 				       (uint64_t)m->rate / 2) /
 			       (uint64_t)m->rate);
-	m->ee_span_tsc = ns_to_ticks(d, d->cfg.interval_ns) * EE_SPAN_HALFS / 2;
+	m->ee_span_tsc = ns_to_ticks(d, d->cfg.watch_ns) * EE_WATCHES;
 	m->horizon_tsc = ns_to_ticks(d, d->cfg.horizon_ns);
 	m->stamp_error_ns = to_error(abs_u64(offset_ns) + at->half_ns + d->cfg.granularity_ns);
 	m->rate_error_ppb = d->cfg.rate_error_ppb;
@@ -171,33 +177,53 @@ estimate_rate(struct tw_clock_disc *d)
 	if (rate < RATE_MIN || rate > RATE_MAX)
 		return;
 	d->freq = (int64_t)rate;
+	d->stats.drift_ppb = (int64_t)((__int128)(d->freq - d->nominal) * PPB / d->nominal);
 	d->unc_ppb = half_ns * PPB / (uint64_t)ref_ns + 1;
 }
 
-/* Take a point into the course; a bend makes the course start at the point before. */
+/*
+ * The rate changed after the reading before @p p, which is @p off_ns off the old course. Both give
+ * a first rate; the course starts at the later one, since only what follows it lies on one line.
+ */
+static void
+bend_course(struct tw_clock_disc *d, const struct tw_clock_point *p, uint64_t off_ns)
+{
+	uint64_t since_ns = (uint64_t)ticks_to_ns(p->tsc - d->prev.tsc, d->freq);
+	uint64_t bend_ppb = off_ns * PPB / (since_ns != 0 ? since_ns : 1);
+
+	if (bend_ppb > d->cfg.max_rate_ppb)
+		bend_ppb = d->cfg.max_rate_ppb;
+	if (bend_ppb > d->bend_ppb)
+		d->bend_ppb = bend_ppb;
+	d->stats.bends++;
+	d->span_ns = d->cfg.watch_ns;
+	tw_clock_disc_restart(d, &d->prev);
+	tw_clock_disc_push(d, p);
+	estimate_rate(d);
+	tw_clock_disc_restart(d, p);
+}
+
+/* A reading every span becomes a point of the course. */
 static void
 follow_course(struct tw_clock_disc *d, const struct tw_clock_point *p)
 {
-	struct tw_clock_point last = *point_at(d, d->point_cnt - 1);
-	uint64_t ticks = p->tsc - last.tsc;
-	int64_t course_ns = ticks_to_ns(ticks, d->freq);
-	int64_t off_ns = p->ref_ns - last.ref_ns - course_ns;
-	uint64_t room_ns;
+	const struct tw_clock_point *last = point_at(d, d->point_cnt - 1);
+	int64_t course_ns = ticks_to_ns(p->tsc - last->tsc, d->freq);
+	int64_t off_ns = p->ref_ns - last->ref_ns - course_ns;
+	uint64_t room_ns = p->half_ns + last->half_ns + d->cfg.granularity_ns +
+			   ppb_of((uint64_t)course_ns, d->unc_ppb + d->cfg.wander_ppb);
 
-	if ((uint64_t)course_ns < d->cfg.interval_ns / 4)
-		return; /* too near the last one to tell a rate */
-	room_ns = p->half_ns + last.half_ns + d->cfg.granularity_ns +
-		  ppb_of((uint64_t)course_ns, d->unc_ppb + d->cfg.wander_ppb);
-	d->bend_ppb /= 2;
 	if (abs_u64(off_ns) > room_ns) {
-		uint64_t bend_ppb = abs_u64(off_ns) * PPB / (uint64_t)course_ns;
-
-		tw_clock_disc_restart(d, &last);
-		if (bend_ppb > d->bend_ppb)
-			d->bend_ppb = bend_ppb;
+		bend_course(d, p, abs_u64(off_ns));
+	} else if ((uint64_t)course_ns >= d->span_ns - d->span_ns / 8) {
+		d->bend_ppb -= (d->bend_ppb + BEND_POINTS - 1) / BEND_POINTS;
+		tw_clock_disc_push(d, p);
+		estimate_rate(d);
+		d->span_ns *= 2;
+		if (d->span_ns > d->cfg.interval_ns)
+			d->span_ns = d->cfg.interval_ns;
 	}
-	tw_clock_disc_push(d, p);
-	estimate_rate(d);
+	d->prev = *p;
 }
 
 /* Move the anchor along the old line to @p tsc: the new line starts exactly there. */
@@ -217,8 +243,8 @@ accept_point(struct tw_clock_disc *d, const struct tw_clock_point *p, int64_t of
 	uint64_t age_ns = abs_u64(ticks_to_ns(p->tsc - d->model.tsc0, d->model.rate));
 	__int128 slew_ppb;
 
-	if (age_ns < d->cfg.interval_ns)
-		age_ns = d->cfg.interval_ns;
+	if (age_ns < d->span_ns)
+		age_ns = d->span_ns;
 	slew_ppb = (__int128)offset_ns * PPB / (__int128)(SLEW_SPANS * age_ns);
 	if (slew_ppb > d->cfg.max_slew_ppb)
 		slew_ppb = d->cfg.max_slew_ppb;
@@ -231,6 +257,8 @@ accept_point(struct tw_clock_disc *d, const struct tw_clock_point *p, int64_t of
 	d->width_ns = d->width_ns + p->half_ns / 8 - d->width_ns / 8;
 	d->stats.accepted++;
 	d->stats.last_offset_ns = offset_ns;
+	d->stats.residual_ns += abs_u64(offset_ns) / 16;
+	d->stats.residual_ns -= d->stats.residual_ns / 16;
 	d->stats.last_width_ns = 2 * p->half_ns;
 }
 
@@ -257,6 +285,13 @@ suspect_point(struct tw_clock_disc *d, const struct tw_clock_point *p, bool is_j
 	return TW_CLOCK_V_SUSPECT;
 }
 
+/* An inserted second sets UTC back by one. */
+static bool
+is_leap(const struct tw_clock_disc *d, int64_t step_ns)
+{
+	return d->leap != 0 && abs_u64(step_ns + d->leap * TW_CLOCK_NS_PER_S) < LEAP_NEAR_NS;
+}
+
 static enum tw_clock_verdict
 step_to(struct tw_clock_disc *d, const struct tw_clock_point *p, int64_t offset_ns)
 {
@@ -264,7 +299,10 @@ step_to(struct tw_clock_disc *d, const struct tw_clock_point *p, int64_t offset_
 	d->has_hold = true;
 	d->hold_until_tsc = p->tsc + ns_to_ticks(d, d->cfg.hold_ns);
 	d->stats.steps++;
+	d->stats.leaps += is_leap(d, offset_ns);
 	d->stats.last_step_ns = offset_ns;
+	d->span_ns = d->cfg.watch_ns;
+	d->prev = *p;
 	d->model.tsc0 = p->tsc;
 	d->model.ns0 = p->ref_ns;
 	d->model.frac0 = 0;
@@ -335,6 +373,20 @@ judge(struct tw_clock_disc *d, const struct tw_clock_reading *r)
 	return judge_point(d, &p);
 }
 
+/* The announcement may end with the very step. */
+static void
+note_leap(struct tw_clock_disc *d, const struct tw_clock_sync *sync)
+{
+	if (sync->leap != 0) {
+		d->leap = sync->leap;
+		d->leap_left = LEAP_READINGS;
+	} else if (d->leap_left > 0) {
+		d->leap_left--;
+	} else {
+		d->leap = 0;
+	}
+}
+
 enum tw_clock_verdict
 tw_clock_disc_sample(struct tw_clock_disc *d, const struct tw_clock_reading *reading, size_t n,
 	const struct tw_clock_sync *sync)
@@ -343,6 +395,7 @@ tw_clock_disc_sample(struct tw_clock_disc *d, const struct tw_clock_reading *rea
 
 	if (d->model.epoch == 0)
 		return TW_CLOCK_V_NONE;
+	note_leap(d, sync);
 	v = judge(d, tw_clock_narrowest(reading, n));
 	tw_clock_disc_set_sync(d, sync);
 	return v;

@@ -9,6 +9,14 @@
  * steps within an epoch. A jump that no legal rate explains is a step of the reference: a new
  * epoch starts and S stays clear for a while.
  *
+ * Readings come every millisecond, so that a change of the reference's rate (a daemon begins
+ * to slew it) is known before it amounts to much; the rate itself is taken over a second or more.
+ *
+ * Leap seconds: the model follows what the reference does. A reference that repeats or leaves out
+ * a second is stepped by it: an epoch ends, S is clear for hold_ns, one-way figures across it are
+ * not given. A reference that smears the second is slewed and followed as such. PTP and TAI do not
+ * notice; what is subtracted from them changes, which is a step again.
+ *
  * Context: one thread (the control lcore) owns a discipline. Integer arithmetic only; reads no
  * clock, does not block, allocate or log.
  */
@@ -32,11 +40,13 @@ struct tw_clock_reading {
 struct tw_clock_sync {
 	uint64_t max_error_ns; /* against UTC, configured floor included */
 	bool is_synced;
+	int8_t leap; /* it says that this day gains (+1) or loses (-1) a second at its end */
 };
 
 /* Settings; 0 means the default. */
 struct tw_clock_disc_cfg {
-	uint64_t interval_ns;    /* between calls of tw_clock_disc_sample: 100 ms */
+	uint64_t watch_ns;       /* between calls of tw_clock_disc_sample: 1 ms */
+	uint64_t interval_ns;    /* between points the rate is taken from: 100 ms */
 	uint64_t horizon_ns;     /* a model this old is not trusted: 2 s */
 	uint64_t hold_ns;        /* S stays clear this long after a step: 5 s */
 	uint64_t step_ns;        /* smallest offset that can be a step: 20 us */
@@ -65,10 +75,14 @@ struct tw_clock_disc_stats {
 	uint64_t wide;
 	uint64_t backward;
 	uint64_t outliers; /* suspects that the next reading did not confirm */
+	uint64_t bends;    /* changes of the reference's rate beyond wander_ppb */
 	uint64_t steps;
+	uint64_t leaps;         /* of them leap seconds that were announced */
 	int64_t last_offset_ns; /* reference - model at the last accepted reading */
 	uint64_t last_width_ns; /* its bracket */
 	int64_t last_step_ns;   /* size of the last step */
+	uint64_t residual_ns;   /* running mean of the offsets' amounts */
+	int64_t drift_ppb;      /* rate of the reference against that found by calibration */
 };
 
 #define TW_CLOCK_DISC_POINTS 16
@@ -87,11 +101,13 @@ struct tw_clock_disc {
 	struct tw_clock_disc_stats stats;
 	struct tw_clock_point point[TW_CLOCK_DISC_POINTS]; /* ring: course since the last bend */
 	uint32_t point_cnt;
-	uint32_t point_idx;            /* where the next goes */
-	int64_t freq;                  /* rate of the reference, 2^-48 ns per tick */
-	int64_t nominal;               /* rate found by calibration, same unit */
+	uint32_t point_idx; /* where the next goes */
+	int64_t freq;       /* rate of the reference, 2^-48 ns per tick */
+	int64_t nominal;    /* rate found by calibration, same unit */
+	uint64_t span_ns;   /* until the next point of the course; grows up to the interval */
+	struct tw_clock_point prev;    /* last accepted reading */
 	uint64_t unc_ppb;              /* half width of what freq may be, from the brackets */
-	uint64_t bend_ppb;             /* recent changes of rate, decaying */
+	uint64_t bend_ppb;             /* largest change of rate of late, decaying over seconds */
 	uint64_t width_ns;             /* usual bracket, slowly following */
 	uint32_t wide_cnt;             /* wide readings in a row */
 	struct tw_clock_point suspect; /* reading that looked like a step */
@@ -99,6 +115,8 @@ struct tw_clock_disc {
 	bool is_jump;            /* the suspect lies beyond any legal rate */
 	uint64_t hold_until_tsc; /* S stays clear until then */
 	bool has_hold;
+	int8_t leap;        /* announced lately: the day gains (+1) or loses (-1) a second */
+	uint16_t leap_left; /* readings for which that is remembered */
 };
 
 /** Start without a model. @param cfg  NULL: all defaults */
@@ -117,7 +135,7 @@ int tw_clock_disc_calibrate(struct tw_clock_disc *d, const struct tw_clock_readi
 	size_t n, const struct tw_clock_sync *sync);
 
 /**
- * Follow the reference: every interval, after calibration.
+ * Follow the reference: every watch_ns, after calibration; rarer calls only state larger errors.
  * @param reading  @p n readings taken back to back; the one with the narrowest bracket is used
  * @param n        1 or more; 5 filters most interruptions
  * @return what became of it; publish tw_clock_disc_model() after every call
