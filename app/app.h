@@ -31,20 +31,20 @@
 #define TW_APP_LCORES_MAX 128
 #define TW_APP_DIR_SIZE   96
 
-struct tw_clock_feed; /* clock_feed.h */
-struct tw_config;     /* config.h */
-struct tw_ctl_io;     /* io_ctl.h */
-struct tw_hold;       /* hold.h */
-struct tw_kdf_pool;   /* kdf_pool.h */
-struct tw_keyring;    /* lib/crypto */
-struct tw_netlink;    /* netlink.h */
-struct tw_ports;      /* ports.h */
-struct tw_rpc_io;     /* io_rpc.h */
-struct tw_sessions;   /* sessions.h */
-struct tw_shell;      /* shell.h */
-struct tw_telemetry;  /* telemetry.h */
-struct tw_tests;      /* test_run.h */
-struct tw_dp;         /* lib/dp */
+struct tw_clocks;    /* clocks.h */
+struct tw_config;    /* config.h */
+struct tw_ctl_io;    /* io_ctl.h */
+struct tw_hold;      /* hold.h */
+struct tw_kdf_pool;  /* kdf_pool.h */
+struct tw_keyring;   /* lib/crypto */
+struct tw_netlink;   /* netlink.h */
+struct tw_ports;     /* ports.h */
+struct tw_rpc_io;    /* io_rpc.h */
+struct tw_sessions;  /* sessions.h */
+struct tw_shell;     /* shell.h */
+struct tw_telemetry; /* telemetry.h */
+struct tw_tests;     /* test_run.h */
+struct tw_dp;        /* lib/dp */
 
 /* How far the control lcore is. */
 enum tw_app_state {
@@ -80,7 +80,7 @@ struct tw_app {
 	/* control lcore */
 	struct tw_loop loop;
 	struct tw_config *config; /* main fills it before control starts */
-	struct tw_clock_feed *clock_feed;
+	struct tw_clocks *clocks;
 	struct tw_dp *dp;
 	struct tw_ports *ports;
 	struct tw_netlink *netlink;

@@ -1,29 +1,29 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) 2026 The twampline authors */
 /*
- * Reading the reference clock. The only place of the appliance that reads CLOCK_REALTIME for
- * stamps.
+ * See clock_feed.h. A feed without a model collects readings until they make one.
  */
 #include "clock_feed.h"
 
 #include <errno.h>
 #include <stdlib.h>
-#include <sys/timex.h>
 #include <time.h>
 
 #include <rte_cycles.h>
 
 #include "log.h"
 
-#define INTERVAL_NS   INT64_C(100000000)
-#define AGAIN_NS      INT64_C(1000000) /* after a suspect reading */
-#define READINGS      5
+#define INTERVAL_NS   INT64_C(1000000)
+#define FAILED_NS     INT64_C(100000000) /* after a reading that failed */
+#define READINGS      3
+#define SYNC_EVERY    10 /* readings */
 #define CALIB_CNT     32
 #define CALIB_STEP_NS INT64_C(3000000)
 #define CALIB_TRIES   5
-#define NS_PER_US     1000U
 
 struct tw_clock_feed {
+	const char *name;
+	struct tw_clock_ref ref;
 	struct tw_clock_disc disc;
 	struct tw_clock_sync sync;
 	uint64_t floor_ns;
@@ -33,68 +33,42 @@ struct tw_clock_feed {
 	void *arg;
 	uint32_t last_epoch;
 	bool last_synced;
+	unsigned turn;
+	unsigned calib_cnt;
+	struct tw_clock_reading calib[CALIB_CNT];
+	uint64_t failed;
+	int why_failed;
+
+	struct tw_clock_second now; /* the second under way */
+	struct tw_clock_disc_stats begin;
+	int64_t second_due_ns;
+	unsigned history_next, history_cnt;
+	struct tw_clock_second history[TW_CLOCK_FEED_HISTORY];
 };
 
 static void
-reading_take(struct tw_clock_reading *r)
-{
-	struct timespec ts;
-
-	r->tsc_before = rte_rdtsc_precise();
-	clock_gettime(CLOCK_REALTIME, &ts);
-	r->tsc_after = rte_rdtsc_precise();
-	r->ref.ns = (int64_t)ts.tv_sec * TW_CLOCK_NS_PER_S + ts.tv_nsec;
-}
-
-/* adjtimex() without a request: needs no privilege and changes nothing. */
-static void
 sync_read(struct tw_clock_feed *f)
 {
-	struct timex tx = {.modes = 0};
-	int state = adjtimex(&tx);
-
-	f->sync.is_synced = state >= 0 && state != TIME_ERROR && (tx.status & STA_UNSYNC) == 0;
-	f->sync.max_error_ns = f->floor_ns;
-	if (tx.maxerror > 0)
-		f->sync.max_error_ns += (uint64_t)tx.maxerror * NS_PER_US;
-}
-
-static int
-calibrate(struct tw_clock_feed *f)
-{
-	const struct timespec step = {.tv_nsec = CALIB_STEP_NS};
-	struct tw_clock_reading r[CALIB_CNT];
-	unsigned i;
-
-	for (i = 0; i < CALIB_CNT; i++) {
-		reading_take(&r[i]);
-		nanosleep(&step, NULL);
-	}
-	sync_read(f);
-	return tw_clock_disc_calibrate(&f->disc, r, CALIB_CNT, &f->sync);
+	f->ref.sync(f->ref.arg, &f->sync);
+	f->sync.max_error_ns += f->floor_ns;
 }
 
 struct tw_clock_feed *
-tw_clock_feed_new(void)
+tw_clock_feed_new(const char *name, const struct tw_clock_ref *ref)
 {
 	struct tw_clock_feed *f = calloc(1, sizeof(*f));
-	unsigned i;
-	int ret = -EAGAIN;
 
-	if (f == NULL)
+	if (f == NULL) {
+		if (ref->close != NULL)
+			ref->close(ref->arg);
 		return NULL;
+	}
+	f->name = name;
+	f->ref = *ref;
 	f->floor_ns = TW_CLOCK_FEED_FLOOR_NS;
 	tw_clock_disc_init(&f->disc, NULL);
-	for (i = 0; i < CALIB_TRIES && ret == -EAGAIN; i++)
-		ret = calibrate(f);
-	if (ret == 0) {
-		f->last_epoch = tw_clock_feed_model(f)->epoch;
-		f->last_synced = tw_clock_feed_model(f)->is_synced;
-		return f;
-	}
-	free(f);
-	errno = -ret;
-	return NULL;
+	sync_read(f);
+	return f;
 }
 
 void
@@ -103,7 +77,39 @@ tw_clock_feed_free(struct tw_clock_feed *f)
 	if (f == NULL)
 		return;
 	tw_clock_feed_stop(f);
+	if (f->ref.close != NULL)
+		f->ref.close(f->ref.arg);
 	free(f);
+}
+
+/* One more reading of the first model. @return 0: there it is; -EAGAIN: more; or why not */
+static int
+calibrate_step(struct tw_clock_feed *f)
+{
+	int ret = f->ref.read(f->ref.arg, &f->calib[f->calib_cnt]);
+
+	if (ret != 0)
+		return ret;
+	if (++f->calib_cnt < CALIB_CNT)
+		return -EAGAIN;
+	f->calib_cnt = 0;
+	sync_read(f);
+	return tw_clock_disc_calibrate(&f->disc, f->calib, CALIB_CNT, &f->sync);
+}
+
+int
+tw_clock_feed_calibrate(struct tw_clock_feed *f)
+{
+	const struct timespec step = {.tv_nsec = CALIB_STEP_NS};
+	int ret = -EAGAIN;
+
+	for (unsigned i = 0; i < CALIB_TRIES * CALIB_CNT && ret == -EAGAIN; i++) {
+		ret = calibrate_step(f);
+		nanosleep(&step, NULL);
+	}
+	f->last_epoch = tw_clock_feed_model(f)->epoch;
+	f->last_synced = tw_clock_feed_model(f)->is_synced;
+	return ret;
 }
 
 static void
@@ -112,13 +118,13 @@ publish(struct tw_clock_feed *f)
 	const struct tw_clock *model = tw_clock_feed_model(f);
 	bool has_changed = model->epoch != f->last_epoch || model->is_synced != f->last_synced;
 
-	if (model->epoch != f->last_epoch)
+	if (model->epoch != f->last_epoch && f->last_epoch != 0)
 		tw_log(TW_LOG_CLOCK, TW_LOG_WARNING,
-			"the system clock was stepped by %lld ns: epoch %u begins; one-way figures "
-			"across the step are not shown",
-			(long long)f->disc.stats.last_step_ns, model->epoch);
+			"clock %s was stepped by %lld ns: epoch %u begins; one-way figures across "
+			"the step are not shown",
+			f->name, (long long)f->disc.stats.last_step_ns, model->epoch);
 	else if (has_changed)
-		tw_log(TW_LOG_CLOCK, TW_LOG_NOTICE, "clock %s UTC",
+		tw_log(TW_LOG_CLOCK, TW_LOG_NOTICE, "clock %s %s UTC", f->name,
 			model->is_synced ? "is synchronised to" : "is not synchronised to");
 	f->last_epoch = model->epoch;
 	f->last_synced = model->is_synced;
@@ -126,22 +132,104 @@ publish(struct tw_clock_feed *f)
 }
 
 static void
-on_timer(void *arg, int64_t now_ns)
+second_begin(struct tw_clock_feed *f, int64_t now_ns)
+{
+	f->second_due_ns = now_ns + TW_CLOCK_NS_PER_S;
+	f->begin = f->disc.stats;
+	f->now = (struct tw_clock_second){
+		.offset_min_ns = INT64_MAX, .offset_max_ns = INT64_MIN, .is_synced = true};
+}
+
+static void
+second_end(struct tw_clock_feed *f)
+{
+	const struct tw_clock_disc_stats *st = &f->disc.stats;
+
+	f->now.at = tw_clock_feed_now(f);
+	f->now.drift_ppb = st->drift_ppb;
+	f->now.epoch = tw_clock_feed_model(f)->epoch;
+	f->now.readings = (uint16_t)(st->accepted - f->begin.accepted);
+	f->now.bends = (uint16_t)(st->bends - f->begin.bends);
+	f->now.steps = (uint16_t)(st->steps - f->begin.steps);
+	if (f->now.readings == 0)
+		f->now.offset_min_ns = f->now.offset_max_ns = 0;
+	f->history[f->history_next] = f->now;
+	f->history_next = (f->history_next + 1) % TW_CLOCK_FEED_HISTORY;
+	if (f->history_cnt < TW_CLOCK_FEED_HISTORY)
+		f->history_cnt++;
+}
+
+static void
+second_note(struct tw_clock_feed *f, enum tw_clock_verdict v, int64_t now_ns)
+{
+	const struct tw_clock *m = tw_clock_feed_model(f);
+	int64_t offset_ns = f->disc.stats.last_offset_ns;
+
+	if (v == TW_CLOCK_V_ACCEPTED && offset_ns < f->now.offset_min_ns)
+		f->now.offset_min_ns = offset_ns;
+	if (v == TW_CLOCK_V_ACCEPTED && offset_ns > f->now.offset_max_ns)
+		f->now.offset_max_ns = offset_ns;
+	if (m->stamp_error_ns > f->now.stamp_error_ns)
+		f->now.stamp_error_ns = m->stamp_error_ns;
+	if (m->sync_error_ns > f->now.sync_error_ns)
+		f->now.sync_error_ns = m->sync_error_ns;
+	f->now.is_synced &= m->is_synced;
+	if (now_ns < f->second_due_ns)
+		return;
+	second_end(f);
+	second_begin(f, now_ns);
+}
+
+/* Read and follow. @return ns until the next time */
+static int64_t
+follow(struct tw_clock_feed *f, int64_t now_ns)
 {
 	struct tw_clock_reading r[READINGS];
-	struct tw_clock_feed *f = arg;
 	enum tw_clock_verdict verdict;
-	int64_t due = now_ns + INTERVAL_NS;
-	unsigned i;
+	int ret = 0;
 
-	for (i = 0; i < READINGS; i++)
-		reading_take(&r[i]);
-	sync_read(f);
+	for (unsigned i = 0; i < READINGS && ret == 0; i++)
+		ret = f->ref.read(f->ref.arg, &r[i]);
+	f->why_failed = ret;
+	if (ret != 0) { /* the model gets old, and says so */
+		f->failed++;
+		return FAILED_NS;
+	}
+	if (f->turn++ % SYNC_EVERY == 0)
+		sync_read(f);
 	verdict = tw_clock_disc_sample(&f->disc, r, READINGS, &f->sync);
-	if (verdict == TW_CLOCK_V_SUSPECT)
-		due = now_ns + AGAIN_NS;
 	publish(f); /* a reading that moves nothing may have changed the sync state */
-	tw_loop_timer_set(f->loop, &f->timer, due, on_timer, f);
+	second_note(f, verdict, now_ns);
+	return INTERVAL_NS;
+}
+
+/* Collect what makes the first model. @return ns until the next time */
+static int64_t
+begin(struct tw_clock_feed *f, int64_t now_ns)
+{
+	int ret = calibrate_step(f);
+
+	if (ret == -EAGAIN)
+		return CALIB_STEP_NS;
+	if (ret == 0) {
+		publish(f);
+		second_begin(f, now_ns);
+		return INTERVAL_NS;
+	}
+	f->why_failed = ret;
+	f->failed++;
+	f->calib_cnt = 0;
+	return FAILED_NS;
+}
+
+static void
+on_timer(void *arg, int64_t now_ns)
+{
+	struct tw_clock_feed *f = arg;
+	int64_t wait_ns;
+
+	wait_ns = tw_clock_feed_model(f)->epoch == 0 ? begin(f, now_ns) : follow(f, now_ns);
+	tw_loop_timer_set(f->loop, &f->timer, now_ns + wait_ns, on_timer, f);
 }
 
 void
@@ -150,6 +238,7 @@ tw_clock_feed_start(struct tw_clock_feed *f, struct tw_loop *loop, tw_clock_feed
 	f->loop = loop;
 	f->fn = fn;
 	f->arg = arg;
+	second_begin(f, tw_loop_clock());
 	tw_loop_timer_set(loop, &f->timer, tw_loop_clock(), on_timer, f);
 }
 
@@ -158,18 +247,26 @@ tw_clock_feed_stop(struct tw_clock_feed *f)
 {
 	if (f->loop != NULL)
 		tw_loop_timer_del(f->loop, &f->timer);
+	f->loop = NULL;
 }
 
 void
 tw_clock_feed_floor(struct tw_clock_feed *f, uint64_t floor_ns)
 {
 	f->floor_ns = floor_ns;
+	sync_read(f);
 }
 
 uint64_t
 tw_clock_feed_floor_get(const struct tw_clock_feed *f)
 {
 	return f->floor_ns;
+}
+
+const char *
+tw_clock_feed_kind(const struct tw_clock_feed *f)
+{
+	return f->ref.kind;
 }
 
 const struct tw_clock *
@@ -188,6 +285,22 @@ const struct tw_clock_disc_stats *
 tw_clock_feed_stats(const struct tw_clock_feed *f)
 {
 	return &f->disc.stats;
+}
+
+uint64_t
+tw_clock_feed_failed(const struct tw_clock_feed *f, int *why)
+{
+	*why = f->why_failed;
+	return f->failed;
+}
+
+const struct tw_clock_second *
+tw_clock_feed_second(const struct tw_clock_feed *f, uint64_t i)
+{
+	if (i >= f->history_cnt)
+		return NULL;
+	return &f->history[(f->history_next + TW_CLOCK_FEED_HISTORY - 1 - i) %
+			   TW_CLOCK_FEED_HISTORY];
 }
 
 tw_ns

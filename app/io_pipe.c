@@ -12,7 +12,7 @@
 #include <sys/socket.h>
 
 #include "app.h"
-#include "clock_feed.h"
+#include "clocks.h"
 
 #define READ_SIZE 4096
 
@@ -26,7 +26,7 @@ tw_ctl_io_time(const struct tw_app *app)
 {
 	return (struct tw_ctl_time){
 		.mono_ns = tw_loop_clock(),
-		.ntp = tw_clock_ns_to_ntp(tw_clock_feed_now(app->clock_feed)),
+		.ntp = tw_clock_ns_to_ntp(tw_clocks_now(app->clocks)),
 	};
 }
 

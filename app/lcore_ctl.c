@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "app.h"
-#include "clock_feed.h"
+#include "clocks.h"
 #include "config_server.h"
 #include "event.h"
 #include "hold.h"
@@ -85,36 +85,19 @@ loop_stop(struct tw_app *app)
 	tw_loop_fini(&app->loop);
 }
 
-static void
-on_clock(void *arg, const struct tw_clock *model, bool has_changed)
-{
-	struct tw_app *app = arg;
-	struct tw_out *out;
-
-	tw_dp_clock_publish(app->dp, model);
-	if (!has_changed)
-		return;
-	if (app->sessions != NULL)
-		tw_sessions_clock_stepped(app->sessions);
-	out = tw_event_begin(app, TW_EVENT_CLOCK_STATE);
-	tw_out_bool(out, "is_synced", model->is_synced);
-	tw_out_u64(out, "epoch", model->epoch, NULL);
-	tw_event_send(app, out);
-}
-
 static int
-clock_start(struct tw_app *app, char *err, size_t size)
+clocks_start(struct tw_app *app, char *err, size_t size)
 {
 	(void)err;
 	(void)size;
-	tw_clock_feed_start(app->clock_feed, &app->loop, on_clock, app);
+	tw_clocks_start(app->clocks);
 	return 0;
 }
 
 static void
-clock_stop(struct tw_app *app)
+clocks_stop(struct tw_app *app)
 {
-	tw_clock_feed_stop(app->clock_feed);
+	tw_clocks_stop(app->clocks);
 }
 
 static int
@@ -281,8 +264,8 @@ on_setting(void *arg, enum tw_config_id id, char *why, size_t why_size)
 	if (id == TW_CFG_IDLE)
 		idle_apply(app);
 	else if (id == TW_CFG_CLOCK_FLOOR)
-		tw_clock_feed_floor(
-			app->clock_feed, (uint64_t)tw_config_ns(app->config, TW_CFG_CLOCK_FLOOR));
+		tw_clocks_floor(
+			app->clocks, (uint64_t)tw_config_ns(app->config, TW_CFG_CLOCK_FLOOR));
 	return 0;
 }
 
@@ -368,7 +351,7 @@ static const struct module modules[] = {
 	{"ports", ports_start, ports_stop},
 	{"netlink", netlink_start, netlink_stop},
 	{"hold", hold_start, hold_stop},
-	{"clock", clock_start, clock_stop},
+	{"clocks", clocks_start, clocks_stop},
 	{"keys", keys_start, keys_stop},
 	{"kdf", kdf_start, kdf_stop},
 	{"sessions", sessions_start, sessions_stop},

@@ -14,7 +14,7 @@
 #include <rte_eal.h>
 
 #include "app.h"
-#include "clock_feed.h"
+#include "clocks.h"
 #include "config.h"
 #include "lcore_ctl.h"
 #include "lcore_data.h"
@@ -111,7 +111,8 @@ main(int argc, char **argv)
 	tw_notify("STOPPING=1");
 	tw_lcores_stop(&app);
 	tw_dp_free(app.dp);
-	tw_clock_feed_free(app.clock_feed);
+	app.dp = NULL;
+	tw_clocks_free(app.clocks);
 	tw_telemetry_free(app.telemetry);
 	tw_shell_free(app.shell);
 	tw_config_free(app.config);

@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "app.h"
+#include "clocks.h"
 #include "event.h"
 #include "netlink.h"
 #include "tw_dp.h"
@@ -40,6 +41,7 @@ static void
 entry_close(struct tw_ports *ps, struct tw_ports_entry *e)
 {
 	tw_log(TW_LOG_PORT, TW_LOG_NOTICE, "port %s closed", e->port->cfg.name);
+	tw_clocks_get(ps->app->clocks, e->port->clock_idx)->users--;
 	tw_port_close(e->port);
 	memset(e, 0, sizeof(*e));
 	if (ps->app->netlink != NULL)
@@ -91,6 +93,7 @@ tw_ports_add(struct tw_ports *ps, const struct tw_port_cfg *cfg, char err[TW_POR
 		.uid = ps->app->privs.is_dropping ? ps->app->privs.uid : 0,
 		.gid = ps->app->privs.is_dropping ? ps->app->privs.gid : 0};
 	struct tw_port_cfg mine = *cfg;
+	struct tw_clocks_entry *clock;
 	struct tw_ports_entry *e;
 	struct tw_port *port;
 	int ret;
@@ -107,9 +110,17 @@ tw_ports_add(struct tw_ports *ps, const struct tw_port_cfg *cfg, char err[TW_POR
 		return ret;
 	}
 	mine.idx = (uint8_t)ret;
+	clock = tw_clocks_find(ps->app->clocks, mine.clock[0] != '\0' ? mine.clock : "system");
+	if (clock == NULL) {
+		snprintf(err, TW_PORT_ERR_SIZE, "there is no clock %s; `list clock` shows them",
+			mine.clock);
+		return -ENOENT;
+	}
+	snprintf(mine.clock, sizeof(mine.clock), "%s", clock->name);
 	ret = tw_port_open(&mine, &env, err, &port);
 	if (ret != 0)
 		return ret;
+	port->clock_idx = (uint8_t)clock->idx;
 	ret = tw_dp_port_add(ps->app->dp, port);
 	if (ret != 0) {
 		snprintf(err, TW_PORT_ERR_SIZE, "the data lcores did not take port %s: %s",
@@ -120,6 +131,7 @@ tw_ports_add(struct tw_ports *ps, const struct tw_port_cfg *cfg, char err[TW_POR
 	e = &ps->entry[port->idx];
 	memset(e, 0, sizeof(*e));
 	e->port = port;
+	clock->users++;
 	tw_port_link_get(port, &e->link);
 	tw_log(TW_LOG_PORT, TW_LOG_NOTICE, "port %s open: device %s (%s), interface %s, %u queue%s",
 		port->cfg.name, port->dev_name, port->driver,

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "app.h"
-#include "clock_feed.h"
+#include "clocks.h"
 #include "event.h"
 #include "idtab.h"
 #include "io_ctl.h"
@@ -160,7 +160,7 @@ tw_sessions_reserve(
 	s->ctl = sess;
 	s->param = *param;
 	s->param.keys = NULL;
-	s->created_utc_ns = tw_clock_feed_now(ss->app->clock_feed).ns;
+	s->created_utc_ns = tw_clocks_now(ss->app->clocks).ns;
 	ret = scope_find(ss, s, &scope);
 	if (ret != 0)
 		goto free_session;
@@ -205,6 +205,15 @@ event_emit(struct tw_session *s, enum tw_event_topic topic)
 	tw_event_send(s->app, out);
 }
 
+/* Now by the clock that stamps the session's packets. */
+static tw_ns
+port_now(const struct tw_session *s)
+{
+	const struct tw_ports_entry *e = tw_ports_get(s->app->ports, s->port_idx);
+
+	return tw_clocks_now_of(s->app->clocks, e != NULL ? e->port->clock_idx : TW_CLOCKS_SYSTEM);
+}
+
 /*
  * REFWAIT (RFC 5357 4.2): the timer looks whether a valid packet came since its last look, and
  * sleeps on for what is left since that packet. T2 follows UTC, so its age is bounded before use.
@@ -225,7 +234,7 @@ on_refwait(void *arg, int64_t now_ns)
 		return; /* released meanwhile: s is gone */
 	}
 	s->last_valid_seen = counts.last_valid.ns;
-	age_ns = tw_clock_feed_now(app->clock_feed).ns - counts.last_valid.ns;
+	age_ns = port_now(s).ns - counts.last_valid.ns;
 	if (age_ns < 0 || age_ns >= s->param.refwait_ns)
 		age_ns = 0;
 	tw_loop_timer_set(
@@ -239,7 +248,7 @@ tw_sessions_start(void *app, void *handle)
 	struct tw_app *a = app;
 
 	tw_refl_sess_start(s->refl);
-	s->started_utc_ns = tw_clock_feed_now(a->clock_feed).ns;
+	s->started_utc_ns = tw_clocks_now(a->clocks).ns;
 	s->last_valid_seen = 0;
 	tw_loop_timer_set(
 		&a->loop, &s->refwait, tw_loop_clock() + s->param.refwait_ns, on_refwait, s);
@@ -250,7 +259,7 @@ tw_sessions_start(void *app, void *handle)
 static void
 drain_set(struct tw_session *s)
 {
-	tw_ns now = tw_clock_feed_now(s->app->clock_feed);
+	tw_ns now = port_now(s);
 
 	tw_refl_sess_drain(s->refl, tw_ns_add(now, s->drain_end_ns - tw_loop_clock()));
 }

@@ -17,7 +17,7 @@
 #include <rte_memory.h>
 
 #include "app.h"
-#include "clock_feed.h"
+#include "clocks.h"
 #include "config_file.h"
 #include "eal_log.h"
 #include "lcores.h"
@@ -112,8 +112,8 @@ tw_start_data_plane(struct tw_app *app, char *err, size_t size)
 	struct tw_dp_cfg cfg = {.lcore_cnt = app->data_lcore_cnt, .socket_id = SOCKET_ID_ANY};
 	int ret;
 
-	app->clock_feed = tw_clock_feed_new();
-	if (app->clock_feed == NULL) {
+	app->clocks = tw_clocks_new(app);
+	if (app->clocks == NULL) {
 		ret = -errno;
 		snprintf(err, size,
 			"cannot calibrate the clock: %s; is the system clock being set?",
@@ -131,8 +131,8 @@ tw_start_data_plane(struct tw_app *app, char *err, size_t size)
 		return -EIO;
 	}
 	cfg.engine = tw_config_engines[tw_config_enum(app->config, TW_CFG_ENGINE)];
-	cfg.clock = *tw_clock_feed_model(app->clock_feed);
-	app->start_utc_ns = tw_clock_feed_now(app->clock_feed).ns;
+	cfg.clock = *tw_clock_feed_model(tw_clocks_get(app->clocks, TW_CLOCKS_SYSTEM)->feed);
+	app->start_utc_ns = tw_clocks_now(app->clocks).ns;
 	ret = tw_dp_new(&cfg, err, &app->dp);
 	return ret != 0 ? ret : tw_lcores_launch(app, err, size);
 }

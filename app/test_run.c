@@ -19,7 +19,7 @@
 #include <string.h>
 
 #include "app.h"
-#include "clock_feed.h"
+#include "clocks.h"
 #include "event.h"
 #include "io_ctl.h"
 #include "ports.h"
@@ -34,7 +34,7 @@
 int64_t
 tw_test_now(const struct tw_test *t)
 {
-	return tw_clock_feed_now(t->app->clock_feed).ns;
+	return tw_clocks_now(t->app->clocks).ns;
 }
 
 /* The first failure counts. */

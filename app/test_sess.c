@@ -9,7 +9,8 @@
 #include <string.h>
 
 #include "app.h"
-#include "clock_feed.h"
+#include "clocks.h"
+#include "ports.h"
 #include "test_i.h"
 #include "tw_crypto.h"
 
@@ -136,17 +137,29 @@ window_interval(const struct tw_test *t)
 	return tw_send_cfg_window_interval_ns(&cfg, t->p.timeout_ns);
 }
 
+/* The clock that stamps the packets of a test. */
+static const struct tw_clocks_entry *
+clock_of(const struct tw_test *t)
+{
+	const struct tw_ports_entry *e = tw_ports_get(t->app->ports, t->path.port_idx);
+	const struct tw_clocks_entry *c =
+		e != NULL ? tw_clocks_get(t->app->clocks, e->port->clock_idx) : NULL;
+
+	return c != NULL ? c : tw_clocks_get(t->app->clocks, TW_CLOCKS_SYSTEM);
+}
+
 /* Fill the record; it is zero on failure. */
 static int
 record_init(
 	struct tw_test_sess *s, void *mem, size_t size, const struct tw_dp_path *path, int owner)
 {
 	const struct tw_test *t = s->test;
+	const struct tw_clocks_entry *clock = clock_of(t);
 	const struct tw_metrics_cfg mcfg = {
 		.tmax_ns = t->p.tmax_ns,
 		.timeout_ns = t->p.timeout_ns,
 		.interval_ns = window_interval(t),
-		.rate_error_ppb = tw_clock_feed_model(t->app->clock_feed)->rate_error_ppb,
+		.rate_error_ppb = tw_clock_feed_model(clock->feed)->rate_error_ppb,
 		.dscp = t->p.dscp,
 	};
 	struct tw_send_cfg cfg = {
@@ -155,6 +168,7 @@ record_init(
 		.owner_idx = (uint8_t)owner,
 		.dscp = t->p.dscp,
 		.law = t->p.law,
+		.clock_idx = (uint8_t)clock->idx,
 		.has_zero_padding = t->p.has_zero_padding,
 		.size = t->size,
 		.interval_ns = t->p.interval_ns,
@@ -172,7 +186,10 @@ record_init(
 		&path->src, path->src_port);
 	if (tw_crypto_random(cfg.seed, sizeof(cfg.seed)) != 0)
 		return -EIO;
-	s->metrics = tw_metrics_init(mem, size, &mcfg, cfg.start);
+	/* the first interval begins then by the clock of the stamps */
+	s->metrics = tw_metrics_init(mem, size, &mcfg,
+		tw_ns_add(cfg.start, tw_ns_sub(tw_clocks_now_of(t->app->clocks, clock->idx),
+					     tw_clocks_now(t->app->clocks))));
 	if (s->metrics == NULL)
 		return -EINVAL;
 	cfg.metrics = s->metrics;

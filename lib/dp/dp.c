@@ -72,7 +72,7 @@ lcore_new(struct tw_dp *dp, unsigned idx)
 	lc->dp = dp;
 	lc->idx = idx;
 	lc->table = dp->table;
-	lc->clock = dp->cfg.clock;
+	lc->clock[0] = dp->cfg.clock;
 	lc->scr = rte_zmalloc_socket("tw_dp", sizeof(*lc->scr), TW_CACHE_LINE, dp->cfg.socket_id);
 	lc->refl = rte_zmalloc_socket("tw_dp", sizeof(*lc->refl), TW_CACHE_LINE, dp->cfg.socket_id);
 	lc->snd_size = tw_send_size(dp->cfg.send_max);
@@ -210,6 +210,7 @@ make_all(struct tw_dp *dp, char *err)
 	static const struct rte_mbuf_dynfield t2_field = {.name = "tw_dp_t2",
 		.size = sizeof(struct handover),
 		.align = alignof(struct handover)};
+	static const struct tw_clock none;
 	int res;
 
 	res = cfg_complete(&dp->cfg, err);
@@ -223,8 +224,8 @@ make_all(struct tw_dp *dp, char *err)
 		return -ENOSPC;
 	}
 	res = tw_xcore_qsbr_init(&dp->qsbr, dp->cfg.lcore_cnt);
-	if (res == 0)
-		res = tw_xcore_clock_new(&dp->cfg.clock, &dp->clock);
+	for (unsigned i = 0; i < TW_DP_CLOCKS_MAX && res == 0; i++)
+		res = tw_xcore_clock_new(i == 0 ? &dp->cfg.clock : &none, &dp->clock[i]);
 	if (res == 0)
 		res = table_new(dp);
 	if (res == 0)
@@ -287,7 +288,8 @@ tw_dp_free(struct tw_dp *dp)
 	slab_fini(&dp->refl_slab);
 	free(dp->send_ctl);
 	free(dp->refl_ctl);
-	tw_xcore_clock_free(dp->clock);
+	for (unsigned i = 0; i < TW_DP_CLOCKS_MAX; i++)
+		tw_xcore_clock_free(dp->clock[i]);
 	free(dp);
 }
 
@@ -298,9 +300,10 @@ tw_dp_poll(struct tw_dp *dp)
 }
 
 void
-tw_dp_clock_publish(struct tw_dp *dp, const struct tw_clock *model)
+tw_dp_clock_publish(struct tw_dp *dp, unsigned clock_idx, const struct tw_clock *model)
 {
-	tw_xcore_clock_publish(dp->clock, model);
+	TW_ASSERT(clock_idx < TW_DP_CLOCKS_MAX);
+	tw_xcore_clock_publish(dp->clock[clock_idx], model);
 }
 
 void

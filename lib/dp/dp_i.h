@@ -89,6 +89,7 @@ struct lc_port {
 	struct tw_port *port; /* NULL: not ours */
 	uint16_t eth_id;
 	uint16_t queue;
+	uint8_t clock_idx;   /* of the port's clock */
 	bool is_live;        /* started: may be polled */
 	uint32_t exc_tokens; /* frames to the kernel left in this period */
 	uint64_t empty_tsc;  /* the queue was seen empty then: nothing waits longer */
@@ -147,9 +148,9 @@ struct __rte_cache_aligned tw_dp_lcore {
 	size_t engine_size, snd_size;
 
 	/* w, r: this lcore */
-	struct tw_clock clock;
-	struct tw_send_steady steady;
-	uint32_t clock_seen;
+	struct tw_clock clock[TW_DP_CLOCKS_MAX]; /* by clock of the ports; 0 paces the senders */
+	struct tw_send_steady steady;            /* of clock 0 */
+	uint32_t clock_seen[TW_DP_CLOCKS_MAX];
 	uint64_t turn_tsc; /* begin of the last turn */
 	uint64_t exc_refill_tsc;
 	int64_t tick_due_ns;
@@ -197,7 +198,7 @@ struct port_ctl {
 struct tw_dp {
 	struct tw_dp_cfg cfg;
 	struct tw_xcore_qsbr qsbr;
-	struct tw_xcore_clock *clock;
+	struct tw_xcore_clock *clock[TW_DP_CLOCKS_MAX];
 	struct tw_xcore_flag stop;
 	struct rte_hash *table;
 	int t2_off; /* dynamic field of mbufs: struct handover */
@@ -274,6 +275,13 @@ est_add(struct est *e, uint64_t took_tsc)
 	e->dev_tsc -= e->dev_tsc / 8;
 }
 
+/* The clock of a port's stamps. */
+static inline const struct tw_clock *
+clock_of(const struct tw_dp_lcore *lc, const struct lc_port *lp)
+{
+	return &lc->clock[lp->clock_idx];
+}
+
 /* Ticks as nanoseconds that fit an error of a stamp. */
 static inline uint32_t
 residue_ns(const struct tw_clock *c, uint64_t tsc)
@@ -286,7 +294,7 @@ residue_ns(const struct tw_clock *c, uint64_t tsc)
 static inline int64_t
 steady_at(const struct tw_dp_lcore *lc, uint64_t tsc)
 {
-	return tw_send_steady_at(&lc->steady, tw_clock_at(&lc->clock, tsc));
+	return tw_send_steady_at(&lc->steady, tw_clock_at(&lc->clock[0], tsc));
 }
 
 /* table.c: entries tell role and owner without touching the session. */

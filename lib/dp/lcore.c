@@ -33,6 +33,7 @@ queue_add(struct tw_dp_lcore *lc, const struct cmd *cmd)
 		*lp = (struct lc_port){.port = cmd->port,
 			.eth_id = cmd->port->eth_id,
 			.queue = cmd->queue,
+			.clock_idx = cmd->port->clock_idx,
 			.exc_tokens = exc_tokens(cmd->port)};
 		lc->pair[lc->pair_cnt++] = (uint8_t)cmd->port_idx;
 	}
@@ -112,15 +113,17 @@ cmds_run(struct tw_dp_lcore *lc)
 /* Turns -------------------------------------------------------------------------------------- */
 
 static void
-clock_take(struct tw_dp_lcore *lc, uint64_t tsc)
+clocks_take(struct tw_dp_lcore *lc, uint64_t tsc)
 {
 	struct tw_clock next;
 
-	if (!tw_xcore_clock_refresh(lc->dp->clock, &lc->clock_seen, &next))
-		return;
-	if (lc->clock.epoch != 0)
-		tw_send_steady_swap(&lc->steady, &lc->clock, &next, tsc);
-	lc->clock = next;
+	for (unsigned i = 0; i < TW_DP_CLOCKS_MAX; i++) {
+		if (!tw_xcore_clock_refresh(lc->dp->clock[i], &lc->clock_seen[i], &next))
+			continue;
+		if (i == 0 && lc->clock[0].epoch != 0)
+			tw_send_steady_swap(&lc->steady, &lc->clock[0], &next, tsc);
+		lc->clock[i] = next;
+	}
 }
 
 int
@@ -134,7 +137,7 @@ tw_dp_enter(struct tw_dp_lcore *lc)
 	if (res != 0)
 		return res;
 	lc->turn_tsc = rte_rdtsc();
-	clock_take(lc, lc->turn_tsc);
+	clocks_take(lc, lc->turn_tsc);
 	tw_xcore_flag_set(&lc->is_running, true);
 	return 0;
 }
@@ -161,7 +164,7 @@ exc_refill(struct tw_dp_lcore *lc, uint64_t tsc)
 {
 	if ((int64_t)(tsc - lc->exc_refill_tsc) < 0)
 		return;
-	lc->exc_refill_tsc = tsc + (uint64_t)tw_clock_ns_to_tsc(&lc->clock, EXC_PERIOD_NS);
+	lc->exc_refill_tsc = tsc + (uint64_t)tw_clock_ns_to_tsc(&lc->clock[0], EXC_PERIOD_NS);
 	for (unsigned i = 0; i < lc->pair_cnt; i++) {
 		struct lc_port *lp = &lc->port[lc->pair[i]];
 
@@ -196,7 +199,8 @@ tw_dp_turn(struct tw_dp_lcore *lc)
 	count(lc, TW_DP_CTR_TURNS, 1);
 	if (work == 0) {
 		count(lc, TW_DP_CTR_IDLE_TURNS, 1);
-		if (unlikely(tw_clock_tsc_to_ns(&lc->clock, (int64_t)(rte_rdtsc() - tsc)) > GAP_NS))
+		if (unlikely(tw_clock_tsc_to_ns(&lc->clock[0], (int64_t)(rte_rdtsc() - tsc)) >
+			     GAP_NS))
 			count(lc, TW_DP_CTR_GAPS, 1);
 	}
 	return work;
@@ -213,10 +217,10 @@ tw_dp_housekeep(struct tw_dp_lcore *lc)
 {
 	const struct est *seal = &lc->est_seal[0];
 
-	clock_take(lc, rte_rdtsc());
+	clocks_take(lc, rte_rdtsc());
 	done_flush(lc);
 	ctr_set(&lc->sender_cnt, tw_send_cnt(lc->snd));
-	ctr_set(&lc->turnaround_ns, residue_ns(&lc->clock, seal->mean_tsc));
+	ctr_set(&lc->turnaround_ns, residue_ns(&lc->clock[0], seal->mean_tsc));
 }
 
 int64_t

@@ -220,6 +220,7 @@ static void
 transmit(struct tw_dp_lcore *lc, const struct lc_port *lp, unsigned n, uint64_t seal_tsc)
 {
 	struct scratch *scr = lc->scr;
+	const struct tw_clock *clock = clock_of(lc, lp);
 	struct est *est = &lc->est_tx[est_class(n)];
 	const uint64_t tsc = rte_rdtsc();
 	struct tw_sess_stamp t3;
@@ -227,8 +228,8 @@ transmit(struct tw_dp_lcore *lc, const struct lc_port *lp, unsigned n, uint64_t 
 	bool is_predicted;
 	unsigned sent;
 
-	t3 = tw_sess_stamp_at(&lc->clock, tsc, TW_STAMP_TSC_TX,
-		residue_ns(&lc->clock, est->mean_tsc + 4 * est->dev_tsc));
+	t3 = tw_sess_stamp_at(
+		clock, tsc, TW_STAMP_TSC_TX, residue_ns(clock, est->mean_tsc + 4 * est->dev_tsc));
 	is_predicted = stamp_all(lc, lp, n, &t3);
 	sent = lp->is_live ? rte_eth_tx_burst(lp->eth_id, lp->queue, scr->tx, (uint16_t)n) : 0;
 	end_tsc = rte_rdtsc();
@@ -245,6 +246,7 @@ transmit(struct tw_dp_lcore *lc, const struct lc_port *lp, unsigned n, uint64_t 
 void
 reflect_burst(struct tw_dp_lcore *lc, struct lc_port *lp, unsigned n)
 {
+	const struct tw_clock *clock = clock_of(lc, lp);
 	struct scratch *scr = lc->scr;
 	const struct est *est;
 	struct tw_sess_stamp t3;
@@ -258,8 +260,8 @@ reflect_burst(struct tw_dp_lcore *lc, struct lc_port *lp, unsigned n)
 		/* an encrypted reply carries its departure: now, plus what this burst will take */
 		est = &lc->est_seal[est_class(k)];
 		seal_tsc = rte_rdtsc();
-		t3 = tw_sess_stamp_at(&lc->clock, seal_tsc + est->mean_tsc, TW_STAMP_TSC_TX,
-			residue_ns(&lc->clock, 4 * est->dev_tsc));
+		t3 = tw_sess_stamp_at(clock, seal_tsc + est->mean_tsc, TW_STAMP_TSC_TX,
+			residue_ns(clock, 4 * est->dev_tsc));
 		(void)tw_reflect_protect(lc->refl, scr->rjob, n, &t3);
 	}
 	k = replies_make(lc, lp, n);

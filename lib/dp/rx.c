@@ -125,6 +125,7 @@ dispatch(struct tw_dp_lcore *lc, struct lc_port *lp, unsigned n, uint64_t t2_tsc
 unsigned
 rx_queue(struct tw_dp_lcore *lc, struct lc_port *lp)
 {
+	const struct tw_clock *clock = clock_of(lc, lp);
 	struct scratch *scr = lc->scr;
 	uint64_t begin_tsc = rte_rdtsc(), tsc, wait_tsc;
 	const unsigned n = rte_eth_rx_burst(lp->eth_id, lp->queue, scr->rx, BURST);
@@ -140,8 +141,7 @@ rx_queue(struct tw_dp_lcore *lc, struct lc_port *lp)
 	if (n < BURST)
 		lp->empty_tsc = begin_tsc;
 	count(lc, TW_DP_CTR_RX, n);
-	scr->stamp[0] = tw_sess_stamp_at(
-		&lc->clock, tsc, TW_STAMP_TSC_RX, residue_ns(&lc->clock, wait_tsc));
+	scr->stamp[0] = tw_sess_stamp_at(clock, tsc, TW_STAMP_TSC_RX, residue_ns(clock, wait_tsc));
 	k = parse_burst(lc, lp, scr->rx, n, scr->stamp, 0);
 	if (k > 0)
 		dispatch(lc, lp, k, tsc, wait_tsc, true);
@@ -169,8 +169,8 @@ handover_run(struct tw_dp_lcore *lc, struct rte_mbuf **m, unsigned n)
 	for (unsigned i = 0; i < run; i++) {
 		const struct handover *h = handover_of(lc->dp, m[i]);
 
-		scr->stamp[i] = tw_sess_stamp_at(&lc->clock, h->t2_tsc, TW_STAMP_TSC_RX,
-			residue_ns(&lc->clock, h->wait_tsc));
+		scr->stamp[i] = tw_sess_stamp_at(clock_of(lc, lp), h->t2_tsc, TW_STAMP_TSC_RX,
+			residue_ns(clock_of(lc, lp), h->wait_tsc));
 	}
 	k = parse_burst(lc, lp, m, run, scr->stamp, 1);
 	if (k > 0)

@@ -33,6 +33,7 @@
 #define TW_DP_BURST      32
 #define TW_DP_ERR_SIZE   256
 #define TW_DP_VLANS_MAX  2
+#define TW_DP_CLOCKS_MAX 16
 
 struct tw_dp;
 struct tw_dp_lcore;
@@ -74,7 +75,7 @@ struct tw_dp_cfg {
 	uint32_t handover_cnt; /* frames in flight from one lcore to another; 1,024 */
 	uint32_t raw_cnt;      /* raw records of an lcore not yet read; 65,536 */
 	const char *engine;    /* crypto engine, as tw_engine_pick(); "auto" */
-	struct tw_clock clock; /* first model */
+	struct tw_clock clock; /* first model of clock 0, which also paces the senders */
 	uint64_t seed[4];      /* of the senders' padding, from a random source; not all zero */
 	int socket_id;         /* -1: any */
 };
@@ -100,8 +101,14 @@ void tw_dp_free(struct tw_dp *dp);
  */
 unsigned tw_dp_poll(struct tw_dp *dp);
 
-/** Publish a model of the clock to all lcores. Context: control thread, 10/s. */
-void tw_dp_clock_publish(struct tw_dp *dp, const struct tw_clock *model);
+/**
+ * Publish a model of a clock to all lcores. Ports name their clock by its index (struct tw_port);
+ * one that nothing was published for has no time and states so.
+ *
+ * Context: control thread, some hundred times a second.
+ * @param clock_idx  0..TW_DP_CLOCKS_MAX - 1; 0 also paces the senders of all ports
+ */
+void tw_dp_clock_publish(struct tw_dp *dp, unsigned clock_idx, const struct tw_clock *model);
 
 /* Ports -------------------------------------------------------------------------------------- */
 

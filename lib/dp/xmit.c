@@ -138,8 +138,9 @@ transmit(struct tw_dp_lcore *lc, const struct lc_port *lp, unsigned n, unsigned 
 	struct scratch *scr = lc->scr;
 	struct est *est = &lc->est_tx[est_class(n)];
 	const uint64_t tsc = rte_rdtsc();
-	const struct tw_sess_stamp t1 = tw_sess_stamp_at(&lc->clock, tsc, TW_STAMP_TSC_TX,
-		residue_ns(&lc->clock, est->mean_tsc + 4 * est->dev_tsc));
+	const struct tw_clock *clock = clock_of(lc, lp);
+	const struct tw_sess_stamp t1 = tw_sess_stamp_at(
+		clock, tsc, TW_STAMP_TSC_TX, residue_ns(clock, est->mean_tsc + 4 * est->dev_tsc));
 	bool is_predicted = false;
 	uint64_t end_tsc;
 	unsigned sent;
@@ -159,12 +160,31 @@ transmit(struct tw_dp_lcore *lc, const struct lc_port *lp, unsigned n, unsigned 
 	}
 }
 
+/* Encrypted requests carry their departure: now, plus what this burst will take. By clock. */
+static void
+departures_predict(const struct tw_dp_lcore *lc, unsigned n, uint64_t seal_tsc,
+	struct tw_sess_stamp t1[TW_DP_CLOCKS_MAX])
+{
+	const struct est *est = &lc->est_seal[est_class(n)];
+	uint32_t made = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		const struct tw_send_sess *s = lc->scr->sjob[i].sess;
+		const struct tw_clock *clock = &lc->clock[s->clock_idx];
+
+		if (s->s.fmt->prot != TW_TST_PROT_ENCR || (made & 1U << s->clock_idx) != 0)
+			continue;
+		made |= 1U << s->clock_idx;
+		t1[s->clock_idx] = tw_sess_stamp_at(clock, seal_tsc + est->mean_tsc,
+			TW_STAMP_TSC_TX, residue_ns(clock, 4 * est->dev_tsc));
+	}
+}
+
 unsigned
 send_due(struct tw_dp_lcore *lc, int64_t now_ns)
 {
 	struct scratch *scr = lc->scr;
-	const struct est *est;
-	struct tw_sess_stamp t1;
+	struct tw_sess_stamp t1[TW_DP_CLOCKS_MAX];
 	uint64_t seal_tsc;
 	unsigned n, k;
 
@@ -175,11 +195,9 @@ send_due(struct tw_dp_lcore *lc, int64_t now_ns)
 		return 0;
 	frames_make(lc, n);
 	tw_send_build(lc->snd, scr->sjob, n);
-	est = &lc->est_seal[est_class(n)];
 	seal_tsc = rte_rdtsc();
-	t1 = tw_sess_stamp_at(&lc->clock, seal_tsc + est->mean_tsc, TW_STAMP_TSC_TX,
-		residue_ns(&lc->clock, 4 * est->dev_tsc));
-	tw_send_protect(lc->snd, scr->sjob, n, &t1);
+	departures_predict(lc, n, seal_tsc, t1);
+	tw_send_protect(lc->snd, scr->sjob, n, t1);
 	sums_make(lc, n);
 	for (unsigned first = 0; first < n; first++) {
 		const struct lc_port *lp;
@@ -251,10 +269,14 @@ done_forget(struct tw_dp_lcore *lc, const struct dp_sender *sn)
 void
 send_tick(struct tw_dp_lcore *lc, uint64_t tsc, int64_t now_ns)
 {
-	const struct tw_stamp now = tw_clock_stamp(&lc->clock, tsc, TW_STAMP_TSC_RX);
+	struct tw_stamp now[TW_DP_CLOCKS_MAX];
 	struct tw_send_event sev[EVENTS];
 	struct tw_dp_event ev;
-	unsigned n = tw_send_tick(lc->snd, now_ns, &now, sev, EVENTS);
+	unsigned n;
+
+	for (unsigned i = 0; i < TW_DP_CLOCKS_MAX; i++)
+		now[i] = tw_clock_stamp(&lc->clock[i], tsc, TW_STAMP_TSC_RX);
+	n = tw_send_tick(lc->snd, now_ns, now, sev, EVENTS);
 
 	/* more may be due: then not only after a whole period */
 	lc->tick_due_ns = n < EVENTS ? now_ns + TICK_NS : now_ns;

@@ -70,6 +70,7 @@ struct tw_port_cfg {
 	uint16_t desc_cnt;             /* default: the profile's */
 	char tap[TW_PORT_IFNAME_SIZE]; /* exception interface; default dtap<idx> */
 	uint32_t exception_pps;        /* frames/s a data lcore may send there; default 100,000 */
+	char clock[TW_PORT_NAME_SIZE]; /* name of its clock: the caller's; gives clock_idx */
 	bool is_promisc;
 	const struct tw_port_nic *nic; /* default: ethdev's */
 };
@@ -97,6 +98,7 @@ struct tw_port {
 	uint16_t eth_id;        /* ethdev */
 	uint16_t queue_cnt;     /* pairs set up and started */
 	uint16_t mtu;
+	uint8_t clock_idx;              /* of the clock that stamps its packets: the caller's */
 	uint8_t mac[6];                 /* all zero if the device has none */
 	bool is_mac_checked;            /* frames to other addresses may arrive: compare */
 	bool has_rx_cksum;              /* IPv4 and UDP checksums verified by the device */

@@ -282,7 +282,7 @@ end_session(struct tw_send *snd, struct tw_send_sess *sess, const struct tw_stam
 	if (sess->metrics != NULL) {
 		if (!tw_metrics_finish(sess->metrics, SETTLE_BUDGET))
 			return false;
-		tw_metrics_interval_take(sess->metrics, now->time, &ev->interval);
+		tw_metrics_interval_take(sess->metrics, now[sess->clock_idx].time, &ev->interval);
 	}
 	ev->type = TW_SEND_EVENT_DONE;
 	tw_send_remove(snd, sess);
@@ -294,8 +294,8 @@ report(struct tw_send *snd, struct tw_send_sess *sess, int64_t now_ns, const str
 	struct tw_send_event *ev)
 {
 	if (sess->metrics != NULL) {
-		tw_metrics_expire(sess->metrics, now);
-		tw_metrics_interval_take(sess->metrics, now->time, &ev->interval);
+		tw_metrics_expire(sess->metrics, &now[sess->clock_idx]);
+		tw_metrics_interval_take(sess->metrics, now[sess->clock_idx].time, &ev->interval);
 	}
 	ev->type = TW_SEND_EVENT_REPORT;
 	report_next(sess, now_ns);

@@ -95,8 +95,8 @@ tw_send_protect(
 		if (job->is_refused || fmt->req_cover == 0)
 			continue;
 		if (fmt->prot == TW_TST_PROT_ENCR) {
-			job->t1 = *t1;
-			tw_tst_stamp_req(fmt, job->payload, t1->ntp, t1->ee);
+			job->t1 = t1[job->sess->clock_idx];
+			tw_tst_stamp_req(fmt, job->payload, job->t1.ntp, job->t1.ee);
 		}
 		snd->eng_job[prot_cnt] = (struct tw_engine_job){.key = &job->sess->tkey,
 			.buf = job->payload,

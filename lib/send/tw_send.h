@@ -148,7 +148,8 @@ void tw_send_build(struct tw_send *snd, struct tw_send_job *jobs, unsigned n);
  * Protect the requests. Authenticated: the first block, T1 can still follow. Encrypted: T1 is
  * under the cipher, so the caller says when the burst will leave.
  *
- * @param t1  predicted departure, the residue of the prediction in its error
+ * @param t1  predicted departure by clock (clock_idx of the sessions), the residue of the
+ *            prediction in its error
  */
 void tw_send_protect(
 	struct tw_send *snd, struct tw_send_job *jobs, unsigned n, const struct tw_sess_stamp *t1);
@@ -219,7 +220,7 @@ struct tw_send_event {
  * What time alone brings: report intervals, ends of drains. Call it at least every few
  * milliseconds. A session with many packets outstanding takes several calls to end.
  * @param now_ns  steady time
- * @param now     the same as a stamp
+ * @param now     the same as a stamp, by clock (clock_idx of the sessions)
  * @return events written, 0..max
  */
 unsigned tw_send_tick(struct tw_send *snd, int64_t now_ns, const struct tw_stamp *now,

@@ -55,6 +55,7 @@ fill(struct tw_send_sess *sess, const struct tw_send_cfg *cfg)
 	sess->metrics = cfg->metrics;
 	sess->size = cfg->size;
 	sess->law = cfg->law;
+	sess->clock_idx = cfg->clock_idx;
 	sess->has_zero_padding = cfg->has_zero_padding;
 	memcpy(sess->seed, cfg->seed, sizeof(sess->seed));
 }

@@ -284,6 +284,7 @@ struct tw_send_cfg {
 	uint8_t owner_idx;
 	uint8_t dscp;
 	uint8_t law;           /* enum tw_send_law */
+	uint8_t clock_idx;     /* clock of its stamps, a number of the caller's */
 	bool has_zero_padding; /* else pseudo-random (R-4656-077, -079) */
 	uint16_t size;         /* octets of a request, UDP payload; >= fmt->req_min */
 
@@ -291,7 +292,8 @@ struct tw_send_cfg {
 	uint32_t interval_frac; /* ... plus this many 2^-32 ns, so that 3 packets/s stay 3 */
 	uint64_t count;         /* packets to schedule; 0: no such end */
 	int64_t duration_ns;    /* schedule packets before start + this; 0: no such end */
-	tw_ns start;            /* UTC; in the past: at once, without a claim to have been late */
+	tw_ns start; /* UTC of the clock that paces (not clock_idx); in the past: at once, without a
+			claim to have been late */
 
 	int64_t late_after_ns; /* a packet this much behind schedule is late; 0: default */
 	int64_t max_lag_ns;    /* a packet this much behind is skipped; 0: default */
@@ -329,6 +331,7 @@ struct tw_send_sess {
 	uint32_t interval_frac;
 	uint16_t size;
 	uint8_t law;
+	uint8_t clock_idx;
 	bool has_zero_padding;
 	int64_t duration_ns; /* 0: no such end */
 	tw_ns start;

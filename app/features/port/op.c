@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "app.h"
 #include "ops.h"
@@ -32,6 +33,7 @@ put_row(struct tw_out *out, const struct tw_ports_entry *e)
 	tw_out_str(out, "interface", p->ifname[0] != '\0' ? p->ifname : NULL);
 	tw_out_strf(out, "mac", "%02x:%02x:%02x:%02x:%02x:%02x", p->mac[0], p->mac[1], p->mac[2],
 		p->mac[3], p->mac[4], p->mac[5]);
+	tw_out_str(out, "clock", p->cfg.clock);
 	tw_out_bool(out, "is_up", e->link.is_up);
 	tw_out_u64(out, "queues", p->queue_cnt, NULL);
 	tw_out_u64(out, "sessions", e->users, NULL);
@@ -98,6 +100,7 @@ cfg_fill(const struct tw_args *args, struct tw_port_cfg *cfg)
 	snprintf(cfg->profile, sizeof(cfg->profile), "%s", tw_args_str(args, "profile"));
 	snprintf(cfg->dev, sizeof(cfg->dev), "%s", tw_args_str(args, "dev"));
 	snprintf(cfg->args, sizeof(cfg->args), "%s", tw_args_str(args, "args"));
+	snprintf(cfg->clock, sizeof(cfg->clock), "%s", tw_args_str(args, "clock"));
 	snprintf(cfg->tap, sizeof(cfg->tap), "%s", tw_args_str(args, "tap"));
 }
 
@@ -220,7 +223,7 @@ op_profiles(struct tw_app *app, const struct tw_args *args, struct tw_out *out)
 
 /* Words of a line that is put together piece by piece. */
 struct words {
-	const char *w[28];
+	const char *w[40];
 	unsigned cnt;
 };
 
@@ -255,6 +258,7 @@ config_lines(struct tw_app *app, struct tw_op_lines *lines)
 		word_pair(&w, "dev", c->dev);
 		word_pair(&w, "args", c->args);
 		word_pair(&w, "attach", attach_name(c->attach));
+		word_pair(&w, "clock", strcmp(c->clock, "system") != 0 ? c->clock : NULL);
 		word_pair(&w, "mtu", c->mtu != 0 ? mtu : NULL);
 		word_pair(&w, "queues", c->queue_cnt != 0 ? queues : NULL);
 		word_pair(&w, "descriptors", c->desc_cnt != 0 ? desc : NULL);
