@@ -16,6 +16,7 @@
 #include "app.h"
 #include "log.h"
 #include "privs.h"
+#include "tw_crypto.h"
 #include "tw_dp.h"
 
 #define HOUSEKEEP_TURNS 256U
@@ -95,6 +96,7 @@ tw_lcore_data_main(void *arg)
 			idle_turns = 0;
 		} else if (++idle_turns >= IDLE_TURNS) {
 			idle_turns = 0;
+			tw_crypto_scrub_registers();
 			idle(lc, how);
 		}
 		if (++turns % HOUSEKEEP_TURNS == 0) {

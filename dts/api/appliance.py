@@ -2,6 +2,7 @@
 # Copyright (c) 2026 The twampline authors
 """An appliance under test: its process in a namespace, called over its JSON socket."""
 
+import contextlib
 import os
 import pathlib
 import select
@@ -125,8 +126,15 @@ class Appliance:
         return self.process.wait(patience)
 
 
+def leave(folder):
+    """Remove the folder that an appliance cannot, being root no more, if nothing is in it."""
+    with contextlib.suppress(OSError):
+        folder.rmdir()
+
+
 def command(bed, name, config=None, lcores="0@0,1@0,2@1", options=(), eal=("--in-memory",)):
     """The command line of an appliance of this bed."""
+    bed.stack.callback(leave, pathlib.Path("/run/dpdk", f"twampline-{name}"))
     argv = [bed.build / "app" / "twampline", "--lcores", lcores, "--no-pci", *eal, "--",
             "--name", name, "--run-dir", bed.run_dir, "--log", "stderr", *options]
     if config is not None:

@@ -74,23 +74,37 @@ class Secrets:
         return [name for name, needle in self.needles() if needle in memory]
 
 
+PT_LOAD, PT_NOTE = 1, 4
+
+
+def segments(core, wanted):
+    """The core file stands at each segment of a kind in turn; its size is given."""
+    head = core.read(64)
+    assert head[:5] == b"\x7fELF\x02", "no core file"
+    phoff, phentsize, phnum = struct.unpack_from("<32xQ14xHH", head)
+    for n in range(phnum):
+        core.seek(phoff + n * phentsize)
+        kind, offset, size = struct.unpack_from("<I4xQ16xQ", core.read(phentsize))
+        if kind == wanted:
+            core.seek(offset)
+            yield size
+
+
+def registers(path):
+    """The notes of a core: the registers of every thread, vector registers too."""
+    with open(path, "rb") as core:
+        return b"".join(core.read(size) for size in segments(core, PT_NOTE))
+
+
 def dumped(path):
     """The memory in a core: its PT_LOAD segments, runs of zero pages shortened.
 
-    Notes, which hold registers, are left out: a key in the register of a thread at work cannot be
+    Notes, which hold registers, are apart: a key in the register of a thread at work cannot be
     hidden.
     """
     made = []
     with open(path, "rb") as core:
-        head = core.read(64)
-        assert head[:5] == b"\x7fELF\x02", "no core file"
-        phoff, phentsize, phnum = struct.unpack_from("<32xQ14xHH", head)
-        for n in range(phnum):
-            core.seek(phoff + n * phentsize)
-            kind, offset, size = struct.unpack_from("<I4xQ16xQ", core.read(phentsize))
-            if kind != 1:
-                continue
-            core.seek(offset)
+        for size in segments(core, PT_LOAD):
             while size > 0:
                 page = core.read(min(size, 4096))
                 size -= len(page)

@@ -111,7 +111,8 @@ def test_core(lab, bed, hidden):
     Steps: sessions in three modes from the peer, one of our own against it; note every key both
         know; take a core with gcore, RLIMIT_CORE unlimited, all mappings asked for.
     Verify: a canary shows that the core has the heap; no key or passphrase does, binary,
-        hexadecimal, expanded, or as HMAC state; the sessions go on.
+        hexadecimal, expanded, or as HMAC state; the sessions go on. When no packet flows no
+        register of any thread holds one either.
     """
     canary = fresh("canary")
     lab.box.call("key.add", id=canary, passphrase=fresh("other"))
@@ -146,4 +147,10 @@ def test_core(lab, bed, hidden):
             conn.event("test.done", 10, lambda d: d["id"] == test["id"])
         for client, ex in kept:
             ex.ask()
+        core = take_core(lab.box, bed.folder)
+        threads = needles.registers(core)
+        core.unlink()
+        assert len(threads) > 10 * 512, "these are not the registers of all threads"
+        assert not hidden.in_memory(threads)
+        for client, ex in kept:
             client.stop()

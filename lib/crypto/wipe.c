@@ -60,6 +60,17 @@ clear_xmm(void)
 		"xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");
 }
 
+void
+tw_crypto_scrub_registers(void)
+{
+	if (__builtin_cpu_supports("avx512f"))
+		clear_zmm_upper();
+	if (__builtin_cpu_supports("avx"))
+		clear_ymm();
+	else
+		clear_xmm();
+}
+
 /*
  * Registers first: the dynamic linker's lazy binding and context switches in signal handlers write
  * them to the stack at any later time.
@@ -69,12 +80,7 @@ tw_crypto_scrub_stack(void)
 {
 	uint8_t below[SCRUB_SIZE];
 
-	if (__builtin_cpu_supports("avx512f"))
-		clear_zmm_upper();
-	if (__builtin_cpu_supports("avx"))
-		clear_ymm();
-	else
-		clear_xmm();
+	tw_crypto_scrub_registers();
 	explicit_bzero(below, sizeof(below));
 }
 
