@@ -30,8 +30,8 @@ struct tw_ctl_cli {
 	struct tw_addr peer;
 	uint8_t state; /* enum tw_ctl_cli_state */
 	bool has_eof;
-	bool is_running; /* guards against running inside its own event */
-	uint32_t mode;   /* selected */
+	bool is_running;        /* guards against running inside its own event */
+	uint32_t offered, mode; /* mode: selected */
 
 	struct tw_ctl_kdf_job *job;
 	uint8_t spis[TW_CTL_SPIS_LEN]; /* of the SA used, with TW_MODE_IKEV2 */

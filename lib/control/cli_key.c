@@ -81,19 +81,35 @@ fill_random(struct tw_ctl_cli *cli, void *out, size_t len)
 	return cli->ops->common.random(cli->app, out, len);
 }
 
+/* As unpredictable as the key that was just drawn, or drawn itself. */
+static enum tw_ctl_why
+make_iv(struct tw_ctl_cli *cli)
+{
+	if (cli->cfg.no_mark)
+		return fill_random(cli, cli->client_iv, sizeof(cli->client_iv))
+			       ? TW_CTL_WHY_NONE
+			       : TW_CTL_WHY_NO_RANDOM;
+	return ctl_mark_make(cli->io.keys, cli->offered, cli->mode, cli->client_iv) == 0
+		       ? TW_CTL_WHY_NONE
+		       : TW_CTL_WHY_CRYPTO;
+}
+
 static enum tw_ctl_why
 seal_token(struct tw_ctl_cli *cli, struct tw_ctl_kdf_job *job, struct tw_wire_setup_response *resp)
 {
 	struct io *io = &cli->io;
+	enum tw_ctl_why why;
 
 	io->keys = tw_crypto_alloc(sizeof(*io->keys));
 	if (io->keys == NULL)
 		return TW_CTL_WHY_NO_MEMORY;
-	/* three independent draws (RFC 4656 3.1, 3.2) */
+	/* independent draws (RFC 4656 3.1, 3.2) */
 	if (!fill_random(cli, io->keys->aes, sizeof(io->keys->aes)) ||
-		!fill_random(cli, io->keys->hmac, sizeof(io->keys->hmac)) ||
-		!fill_random(cli, cli->client_iv, sizeof(cli->client_iv)))
+		!fill_random(cli, io->keys->hmac, sizeof(io->keys->hmac)))
 		return TW_CTL_WHY_NO_RANDOM;
+	why = make_iv(cli);
+	if (why != TW_CTL_WHY_NONE)
+		return why;
 	memcpy(resp->client_iv, cli->client_iv, sizeof(resp->client_iv));
 	if (tw_crypto_token_seal(job->tk, cli->challenge, io->keys, resp->token) != 0)
 		return TW_CTL_WHY_CRYPTO;

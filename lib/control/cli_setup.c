@@ -199,6 +199,7 @@ ctl_setup_greeting(struct tw_ctl_cli *cli, struct tw_ctl_time now)
 	tw_wire_greeting_read(&rd, &g);
 	ctl_io_take(&cli->io, TW_WIRE_GREETING_LEN, now.mono_ns);
 	memcpy(cli->challenge, g.challenge, sizeof(cli->challenge));
+	cli->offered = g.modes;
 	if (g.modes == 0)
 		ctl_cli_close(cli, TW_CTL_WHY_SERVER_REFUSES, now);
 	else if (cli->cfg.own != NULL && tw_ctl_srv_issued(cli->cfg.own, g.challenge))

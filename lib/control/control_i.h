@@ -94,6 +94,15 @@ struct tw_ctl_kdf_job *ctl_kdf_new(
 	struct tw_secret *secret, const uint8_t salt[16], uint32_t count);
 void ctl_kdf_free(struct tw_ctl_kdf_job *job);
 
+/* --- mark.c --- */
+
+/* Client-IV that says what was offered and selected. @return 0 or a negative errno */
+int ctl_mark_make(
+	const struct tw_crypto_keys *keys, uint32_t offered, uint32_t mode, uint8_t iv[16]);
+/* It says so, and something else. */
+bool ctl_mark_is_altered(
+	const struct tw_crypto_keys *keys, uint32_t offered, uint32_t mode, const uint8_t iv[16]);
+
 /* --- heap.c: timers, earliest first --- */
 
 struct timer {

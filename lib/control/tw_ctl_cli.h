@@ -57,6 +57,7 @@ struct tw_ctl_cli_cfg {
 	int64_t t_setup_ns;
 	int64_t t_answer_ns;
 	int64_t t_write_ns;
+	bool no_mark;                 /* Client-IV at random, says nothing of the modes */
 	uint32_t session_max;         /* requests this object holds, default 100,000 */
 	const struct tw_ctl_srv *own; /* our server, for reflected Challenges; or NULL */
 	struct tw_ctr *why_ctr;       /* [TW_CTL_WHY_N], counts how connections end; or NULL */

@@ -96,20 +96,28 @@ bed_drop_jobs(struct bed *bed)
 void
 bed_token_key(const char *secret, const uint8_t salt[16], uint32_t count, uint8_t tk[16])
 {
+	bed_token_key_of(secret, strlen(secret), salt, count, tk);
+}
+
+void
+bed_token_key_of(
+	const void *secret, size_t len, const uint8_t salt[16], uint32_t count, uint8_t tk[16])
+{
 	static struct {
-		char secret[64];
-		uint8_t salt[16], tk[16];
+		uint8_t secret[64], salt[16], tk[16];
+		size_t len;
 		uint32_t count;
 	} last;
 	struct tw_secret *s;
 
-	if (count != last.count || strcmp(secret, last.secret) != 0 ||
+	if (count != last.count || len != last.len || memcmp(secret, last.secret, len) != 0 ||
 		memcmp(salt, last.salt, sizeof(last.salt)) != 0) {
-		s = tw_secret_new(secret, strlen(secret));
-		BED_CHECK(s != NULL && strlen(secret) < sizeof(last.secret));
+		s = tw_secret_new(secret, len);
+		BED_CHECK(s != NULL && len <= sizeof(last.secret));
 		BED_CHECK(tw_crypto_kdf(s, salt, count, last.tk) == 0);
 		tw_secret_drop(s);
-		strcpy(last.secret, secret);
+		memcpy(last.secret, secret, len);
+		last.len = len;
 		memcpy(last.salt, salt, sizeof(last.salt));
 		last.count = count;
 	}
@@ -282,6 +290,8 @@ const struct tw_ctl_srv_ops bed_srv_ops = {
 	.stop = stop,
 	.release = release,
 	.wake = wake,
+	.offers_ike = bed_offers_ike,
+	.ike_key = bed_ike_of_spis,
 	.note = note,
 };
 

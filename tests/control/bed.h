@@ -41,6 +41,16 @@ struct bed_sess {
 	int64_t stopped_ns, grace_ns;
 };
 
+/* An IKE SA as the keystore would have it; the newest one last. */
+struct bed_sa {
+	uint8_t spis[TW_CTL_SPIS_LEN];
+	enum tw_ctl_ike answer;
+	struct tw_addr peer; /* the only one let in; family 0: any */
+	bool is_late;        /* the server has not heard of it */
+	size_t key_len;
+	uint8_t key[64];
+};
+
 struct bed_script {
 	const uint8_t *octets;
 	size_t len;
@@ -63,6 +73,13 @@ struct bed {
 	struct tw_ctl_kdf_job **job;
 	size_t job_cnt, job_size;
 	bool kdf_is_full;
+
+	/* IKE */
+	bool is_ike_up; /* bit 7 is offered */
+	struct bed_sa sa[8];
+	size_t sa_cnt;
+	struct tw_addr ike_expects; /* an SA with this peer may come */
+	unsigned ike_calls;
 
 	/* the data plane */
 	struct bed_sess **sess;
@@ -110,6 +127,21 @@ bool bed_kdf(void *app, struct tw_ctl_kdf_job *job);
 
 /** Token key of the peer a test plays; remembers the last one, derivations are slow. */
 void bed_token_key(const char *secret, const uint8_t salt[16], uint32_t count, uint8_t tk[16]);
+
+bool bed_offers_ike(void *app, const struct tw_addr *peer);
+enum tw_ctl_ike bed_ike_of_spis(void *app, const uint8_t spis[TW_CTL_SPIS_LEN],
+	const struct tw_addr *peer, struct tw_secret **secret);
+enum tw_ctl_ike bed_ike_newest(void *app, const struct tw_addr *server,
+	uint8_t spis[TW_CTL_SPIS_LEN], struct tw_secret **secret);
+
+/** An SA with SPIi = @p spi eight times, SPIr its complement; binary key. */
+struct bed_sa *bed_add_sa(struct bed *bed, uint8_t spi, const void *key, size_t len);
+/** A key to tell from others: first, first + 1, ... with a zero in the middle. */
+void bed_key_octets(uint8_t *key, size_t len, uint8_t first);
+
+/** Token key of the peer a test plays, of a binary secret. */
+void bed_token_key_of(
+	const void *secret, size_t len, const uint8_t salt[16], uint32_t count, uint8_t tk[16]);
 
 void bed_add_key(struct bed *bed, const char *name, const char *secret);
 /** These octets come next from bed_random(), each call takes one entry and must fit it. */

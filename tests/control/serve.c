@@ -29,6 +29,13 @@ kdf(void *app, struct tw_ctl_kdf_job *job)
 	return bed_kdf(bed_of(app), job);
 }
 
+static enum tw_ctl_ike
+ike_key(void *app, const struct tw_addr *server, uint8_t spis[TW_CTL_SPIS_LEN],
+	struct tw_secret **secret)
+{
+	return bed_ike_newest(bed_of(app), server, spis, secret);
+}
+
 static void
 check_text(const struct tw_ctl_reason *reason)
 {
@@ -70,6 +77,7 @@ wake(void *app, struct tw_ctl_cli *cli)
 static const struct tw_ctl_cli_ops ops = {
 	.common = {.random = random_octets, .key = key, .kdf = kdf},
 	.event = event,
+	.ike_key = ike_key,
 	.wake = wake,
 };
 
@@ -176,6 +184,12 @@ serve_greet(struct serve *s, uint32_t modes)
 void
 serve_take_response(struct serve *s, const char *secret)
 {
+	serve_take_response_of(s, secret, secret == NULL ? 0 : strlen(secret));
+}
+
+void
+serve_take_response_of(struct serve *s, const void *secret, size_t secret_len)
+{
 	uint8_t msg[TW_WIRE_SETUP_RESPONSE_LEN];
 	struct tw_rd rd = tw_rd_init(msg, sizeof(msg));
 	uint8_t tk[16];
@@ -186,7 +200,7 @@ serve_take_response(struct serve *s, const char *secret)
 		return;
 	s->keys = tw_crypto_alloc(sizeof(*s->keys));
 	BED_CHECK(s->keys != NULL);
-	bed_token_key(secret, s->salt, s->count, tk);
+	bed_token_key_of(secret, secret_len, s->salt, s->count, tk);
 	BED_CHECK(tw_crypto_token_open(tk, s->challenge, s->response.token, s->keys) == 0);
 }
 

@@ -47,6 +47,7 @@ bool serve_is_over(struct serve *s);
 void serve_greet(struct serve *s, uint32_t modes);
 /** Take the Set-Up-Response; in secure modes open its Token with @p secret. */
 void serve_take_response(struct serve *s, const char *secret);
+void serve_take_response_of(struct serve *s, const void *secret, size_t secret_len);
 void serve_start(struct serve *s, uint8_t accept);
 /** All of it: greeting, key derived, Server-Start. */
 void serve_setup(struct serve *s, uint32_t mode);

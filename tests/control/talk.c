@@ -101,7 +101,7 @@ talk_state(struct talk *t)
 /* --- set-up --- */
 
 static void
-make_token(struct talk *t, struct tw_wire_setup_response *resp, const char *secret)
+make_token(struct talk *t, struct tw_wire_setup_response *resp, const void *secret, size_t len)
 {
 	uint8_t tk[16];
 
@@ -111,26 +111,45 @@ make_token(struct talk *t, struct tw_wire_setup_response *resp, const char *secr
 		((uint8_t *)t->keys)[i] = (uint8_t)bed_next(&t->bed->seed);
 	for (size_t i = 0; i < sizeof(resp->client_iv); i++)
 		resp->client_iv[i] = (uint8_t)bed_next(&t->bed->seed);
-	bed_token_key(secret, t->greeting.salt, t->greeting.count, tk);
+	bed_token_key_of(secret, len, t->greeting.salt, t->greeting.count, tk);
 	BED_CHECK(tw_crypto_token_seal(tk, t->greeting.challenge, t->keys, resp->token) == 0);
 	t->tx = tw_crypto_stream_new(t->keys, resp->client_iv);
 	BED_CHECK(t->tx != NULL);
+}
+
+static void
+send_response(struct talk *t, const struct tw_wire_setup_response *resp)
+{
+	uint8_t msg[TW_WIRE_SETUP_RESPONSE_LEN];
+	struct tw_wr wr = tw_wr_init(msg, sizeof(msg));
+
+	t->mode = resp->mode;
+	BED_CHECK(tw_wire_setup_response_write(&wr, resp));
+	talk_raw(t, msg, sizeof(msg));
 }
 
 void
 talk_setup_response(struct talk *t, uint32_t mode, const char *user, const char *secret)
 {
 	struct tw_wire_setup_response resp = {.mode = mode};
-	uint8_t msg[TW_WIRE_SETUP_RESPONSE_LEN];
-	struct tw_wr wr = tw_wr_init(msg, sizeof(msg));
 
-	t->mode = mode;
 	if (user != NULL) {
 		BED_CHECK(tw_wire_key_id_set(resp.key_id, user, strlen(user)));
-		make_token(t, &resp, secret);
+		make_token(t, &resp, secret, strlen(secret));
 	}
-	BED_CHECK(tw_wire_setup_response_write(&wr, &resp));
-	talk_raw(t, msg, sizeof(msg));
+	send_response(t, &resp);
+}
+
+void
+talk_setup_spis(struct talk *t, uint32_t mode, const uint8_t spis[16], uint8_t behind,
+	const void *key, size_t len)
+{
+	struct tw_wire_setup_response resp = {.mode = mode};
+
+	memset(resp.key_id, behind, sizeof(resp.key_id));
+	memcpy(resp.key_id, spis, 16);
+	make_token(t, &resp, key, len);
+	send_response(t, &resp);
 }
 
 int

@@ -41,6 +41,9 @@ unsigned talk_state(struct talk *t);
 int talk_setup(struct talk *t, uint32_t mode, const char *user, const char *secret);
 /** The same up to the derivation. */
 void talk_setup_response(struct talk *t, uint32_t mode, const char *user, const char *secret);
+/** Set-Up-Response that names SPIs, with octets behind them as given; Token from a binary key. */
+void talk_setup_spis(struct talk *t, uint32_t mode, const uint8_t spis[16], uint8_t behind,
+	const void *key, size_t len);
 /** The rest. */
 int talk_server_start(struct talk *t);
 

@@ -239,6 +239,7 @@ talk_to_recorded_server(struct replay *r)
 	uint8_t key[32];
 
 	tw_ctl_cli_cfg_init(&cfg);
+	cfg.no_mark = true;
 	tw_ctl_cli_cfg_mode(&cfg, r->mode);
 	strcpy(cfg.key_id, BED_USER);
 	cr_assert_eq(tw_ctl_cli_open(cli, &cfg, &cli_ops, bed, &r->cap->server, bed->now), 0);

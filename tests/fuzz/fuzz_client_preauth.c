@@ -2,14 +2,15 @@
 /* Copyright (c) 2026 The twampline authors */
 /*
  * What anybody may send to a client that connected to him: octets from the first on, in pieces.
- * First octet: floor and list of modes. Whatever comes, the floor holds and a protected connection
- * is not believed without the secret.
+ * First octet: floor and list of modes, and whether the key is an IKEv2-derived one. Whatever
+ * comes, the floor holds, a protected connection is not believed without the secret, and a client
+ * that wants IKE selects nothing without it.
  */
 #include "fuzz.h"
 #include "serve.h"
 
 static struct bed bed;
-static bool is_ready;
+static bool is_ready, has_said;
 
 static void
 on_event(struct serve *s, const struct tw_ctl_cli_event *e)
@@ -24,10 +25,30 @@ on_event(struct serve *s, const struct tw_ctl_cli_event *e)
 		CHECK(e->port != 0);
 }
 
+/* The first octets a client says are a Set-Up-Response. */
+static void
+hear(struct serve *s)
+{
+	uint8_t out[2048];
+	size_t len = serve_read(s, out, sizeof(out));
+	uint32_t mode;
+
+	if (len == 0 || has_said)
+		return;
+	has_said = true;
+	mode = tw_load_be32(out);
+	CHECK(len >= TW_WIRE_SETUP_RESPONSE_LEN);
+	CHECK(mode == 0 || tw_mode_rank(mode) >= tw_mode_rank(s->cfg.floor));
+	if (mode != 0 && s->cfg.key_floor == TW_CTL_KEY_IKEV2)
+		CHECK(mode & TW_MODE_IKEV2 && memcmp(out + 4, bed.sa[0].spis, 16) == 0);
+	if (s->cfg.key_floor == TW_CTL_KEY_ANY)
+		CHECK(!(mode & TW_MODE_IKEV2));
+}
+
 static void
 feed(struct serve *s, struct tw_rd *rd)
 {
-	uint8_t n, buf[255], out[2048];
+	uint8_t n, buf[255];
 
 	while (tw_rd_u8(rd, &n) && !tw_ctl_cli_is_done(s->cli)) {
 		size_t len = n < rd->left ? n : rd->left;
@@ -39,7 +60,7 @@ feed(struct serve *s, struct tw_rd *rd)
 		if (n % 4 != 1)
 			bed_derive(&bed);
 		if (n % 8 != 2)
-			serve_read(s, out, sizeof(out));
+			hear(s);
 		if (n % 16 == 4)
 			(void)tw_ctl_cli_start(s->cli, bed.now);
 		if (n % 16 == 5)
@@ -56,13 +77,17 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	uint8_t how = 0;
 	struct serve s;
 
-	if (bed.keys == NULL)
+	if (bed.keys == NULL) {
 		bed_init(&bed);
+		bed_add_sa(&bed, 1, "0123456789abcdef", 16);
+	}
 	bed.seed = 1;
-	is_ready = false;
+	is_ready = has_said = false;
 	tw_rd_u8(&rd, &how);
 	serve_init(&s, &bed);
 	s.cfg.floor = floors[how % 4];
+	if (how & 8)
+		s.cfg.key_floor = TW_CTL_KEY_IKEV2;
 	s.on_event = on_event;
 	serve_open(&s, how & 4);
 	for (int i = 0; i < how >> 4; i++)

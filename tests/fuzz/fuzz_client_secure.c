@@ -68,13 +68,17 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	uint8_t what, arg;
 	struct serve s;
 
-	if (bed.keys == NULL)
+	if (bed.keys == NULL) {
 		bed_init(&bed);
+		bed_add_sa(&bed, 1, BED_SECRET, strlen(BED_SECRET));
+	}
 	bed.seed = 1;
 	serve_init(&s, &bed);
 	tw_ctl_cli_cfg_mode(&s.cfg, modes[size % TW_ARRAY_SIZE(modes)]);
+	if (size / TW_ARRAY_SIZE(modes) % 2)
+		s.cfg.key_floor = TW_CTL_KEY_IKEV2;
 	serve_open(&s, false);
-	serve_setup(&s, s.cfg.floor);
+	serve_setup(&s, s.cfg.floor | (s.cfg.key_floor == TW_CTL_KEY_IKEV2 ? TW_MODE_IKEV2 : 0));
 	for (int i = 0; i < 200 && tw_rd_u8(&rd, &what) && tw_rd_u8(&rd, &arg); i++) {
 		if (tw_ctl_cli_is_done(s.cli))
 			break;

@@ -12,6 +12,7 @@
 #include "talk.h"
 
 static struct bed ops_bed;
+static bool ops_ike; /* an IKE daemon is there, with one SA */
 
 /* The connection of one input; the server lives on. */
 static inline void
@@ -19,8 +20,12 @@ ops_begin(struct talk *t, const char *peer)
 {
 	if (ops_bed.srv == NULL) {
 		bed_init(&ops_bed);
+		bed_add_sa(&ops_bed, 1, BED_SECRET, strlen(BED_SECRET));
 		bed_serve(&ops_bed);
 	}
+	ops_bed.is_ike_up = ops_ike;
+	ops_bed.sa[0].is_late = false;
+	ops_bed.ike_expects = (struct tw_addr){0};
 	ops_bed.seed = 1;
 	ops_bed.reserve_answer = 0;
 	ops_bed.start_answer = 0;
@@ -40,6 +45,7 @@ ops_end(struct talk *t)
 	bed_wait(&ops_bed, 1000 * BED_NS_PER_S);
 	tw_ctl_srv_live_get(ops_bed.srv, &live);
 	CHECK(live.conns == 0 && live.preauth == 0 && live.sessions == 0 && live.kdf_jobs == 0);
+	CHECK(live.ike_waiters == 0);
 	CHECK(ops_bed.sess_live == 0);
 	CHECK(tw_ctl_srv_deadline(ops_bed.srv) == TW_CTL_NO_DEADLINE);
 }

@@ -182,6 +182,7 @@ open_client(struct app *app)
 	struct tw_ctl_cli_cfg cfg;
 
 	tw_ctl_cli_cfg_init(&cfg);
+	cfg.no_mark = true; /* the Client-IV is the recorded one */
 	tw_ctl_cli_cfg_mode(&cfg, (uint32_t)golden_int(app->v, "mode"));
 	if (tw_mode_protects_control((uint32_t)golden_int(app->v, "mode")))
 		strcpy(cfg.key_id, golden_str(app->v, "keyid"));

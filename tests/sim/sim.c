@@ -31,7 +31,9 @@ struct sim_client {
 	struct lane to_server, to_client;
 	unsigned idx, round, answered, accepted;
 	int64_t stop_at_ns;
-	bool is_open; /* the client's descriptor */
+	bool is_open;   /* the client's descriptor */
+	bool is_closed; /* the CLOSED event came */
+	uint8_t retry;  /* enum tw_ctl_ike_try of the next connection, 0: this was the last */
 };
 
 static uint64_t
@@ -179,10 +181,13 @@ event(void *app, struct tw_ctl_cli *cli, const struct tw_ctl_cli_event *e)
 
 	while (c->cli != cli)
 		c++;
-	BED_CHECK(c->result->closed_events == 0);
+	BED_CHECK(!c->is_closed);
 	switch (e->ev) {
 	case TW_CTL_CLI_EV_READY:
-		BED_CHECK(e->mode == c->plan->mode);
+		BED_CHECK(
+			c->plan->floor != 0 || tw_mode_sec(e->mode) == tw_mode_sec(c->plan->mode));
+		BED_CHECK(c->result->fallbacks > 0 ||
+			  ((e->mode & TW_MODE_IKEV2) != 0) == c->plan->is_ike);
 		ask_for_a_round(c);
 		break;
 	case TW_CTL_CLI_EV_SESSION:
@@ -195,6 +200,8 @@ event(void *app, struct tw_ctl_cli *cli, const struct tw_ctl_cli_event *e)
 		c->result->fallbacks++;
 		break;
 	case TW_CTL_CLI_EV_CLOSED:
+		c->is_closed = true;
+		c->retry = e->retry;
 		c->result->closed_events++;
 		c->result->closed = *e;
 		c->stop_at_ns = TW_CTL_NO_DEADLINE;
@@ -206,6 +213,7 @@ static const struct tw_ctl_cli_ops cli_ops = {
 	/* struct sim begins with its bed */
 	.common = {.random = bed_random, .key = bed_key, .kdf = bed_kdf},
 	.event = event,
+	.ike_key = bed_ike_newest,
 };
 
 static void
@@ -227,6 +235,43 @@ stop_if_due(struct sim_client *c)
 
 /* --- moving octets --- */
 
+/* What the client says, noted; and altered, if somebody is there to do it. */
+static size_t
+put_to_server(struct sim_client *c, const uint8_t *p, size_t len)
+{
+	struct sim_result *r = c->result;
+	uint8_t msg[TW_WIRE_SETUP_RESPONSE_LEN];
+
+	if (c->to_server.sent > 0 || len < sizeof(msg))
+		return lane_put(c->sim, &c->to_server, p, len);
+	memcpy(msg, p, sizeof(msg));
+	BED_CHECK(r->response_cnt < SIM_TRIES);
+	memcpy(r->response[r->response_cnt++], msg, sizeof(msg));
+	if (c->sim->mitm.response != NULL)
+		c->sim->mitm.response(c->sim, msg);
+	return lane_put(c->sim, &c->to_server, msg, sizeof(msg));
+}
+
+static size_t
+put_to_client(struct sim_client *c, const uint8_t *p, size_t len)
+{
+	const struct sim_mitm *m = &c->sim->mitm;
+	uint8_t msg[TW_WIRE_GREETING_LEN];
+
+	if (m->greeting != NULL && c->to_client.sent == 0 && len >= TW_WIRE_GREETING_LEN) {
+		memcpy(msg, p, TW_WIRE_GREETING_LEN);
+		m->greeting(c->sim, msg);
+		return lane_put(c->sim, &c->to_client, msg, TW_WIRE_GREETING_LEN);
+	}
+	if (m->server_start != NULL && c->to_client.sent == TW_WIRE_GREETING_LEN &&
+		len >= TW_WIRE_SERVER_START_LEN) {
+		memcpy(msg, p, TW_WIRE_SERVER_START_LEN);
+		m->server_start(c->sim, msg);
+		return lane_put(c->sim, &c->to_client, msg, TW_WIRE_SERVER_START_LEN);
+	}
+	return lane_put(c->sim, &c->to_client, p, len);
+}
+
 static void
 flush_client(struct sim_client *c)
 {
@@ -234,7 +279,7 @@ flush_client(struct sim_client *c)
 	size_t len, n;
 	const uint8_t *p = tw_ctl_cli_output(c->cli, &len);
 
-	n = lane_put(sim, &c->to_server, p, len);
+	n = put_to_server(c, p, len);
 	if (n > 0)
 		tw_ctl_cli_sent(c->cli, n, sim->bed.now);
 	if (tw_ctl_cli_is_done(c->cli))
@@ -251,7 +296,7 @@ flush_server(struct sim_client *c)
 	if (c->conn == NULL)
 		return;
 	p = tw_ctl_conn_output(c->conn, &len);
-	n = lane_put(sim, &c->to_client, p, len);
+	n = put_to_client(c, p, len);
 	if (n > 0)
 		tw_ctl_conn_sent(c->conn, n, sim->bed.now);
 	if (!tw_ctl_conn_is_done(c->conn))
@@ -307,6 +352,8 @@ next_ns(const struct sim *sim)
 {
 	int64_t at = tw_ctl_srv_deadline(sim->bed.srv);
 
+	if (sim->at != NULL)
+		at = earliest(at, sim->at_ns);
 	if (sim->bed.job_cnt > 0)
 		at = earliest(at, sim->kdf_due_ns);
 	for (size_t i = 0; i < sim->client_cnt; i++) {
@@ -323,11 +370,17 @@ next_ns(const struct sim *sim)
 	return at;
 }
 
+static bool reopen_if_told(struct sim_client *c);
+
 static bool
 turn(struct sim *sim)
 {
 	bool has_moved = false;
 
+	if (sim->at != NULL && sim->bed.now.mono_ns >= sim->at_ns) {
+		sim->at(sim);
+		sim->at = NULL;
+	}
 	tw_ctl_srv_timer(sim->bed.srv, sim->bed.now);
 	if (sim->bed.job_cnt > 0 && sim->bed.now.mono_ns >= sim->kdf_due_ns) {
 		bed_derive(&sim->bed);
@@ -335,26 +388,38 @@ turn(struct sim *sim)
 			sim->bed.now.mono_ns + (int64_t)draw(sim, (uint64_t)sim->kdf_max_ns);
 		has_moved = true;
 	}
-	for (size_t i = 0; i < sim->client_cnt; i++)
+	for (size_t i = 0; i < sim->client_cnt; i++) {
 		has_moved |= deliver(&sim->client[i]);
+		has_moved |= reopen_if_told(&sim->client[i]);
+	}
 	return has_moved;
 }
 
 /* --- set-up --- */
 
 static void
-open_client(struct sim *sim, struct sim_client *c, const struct sim_plan *plan)
+connect_client(struct sim_client *c, uint8_t ike_try)
 {
+	const struct sim_plan *plan = c->plan;
+	struct sim *sim = c->sim;
 	struct tw_addr server = bed_addr(plan->is_v6 ? "2001:db8::1" : "192.0.2.1");
 	struct tw_addr peer = bed_addr(plan->is_v6 ? "2001:db8::2" : "192.0.2.2");
 	struct tw_ctl_cli_cfg cfg;
 
 	peer.b[plan->is_v6 ? 15 : 3] = (uint8_t)(c->idx + 2);
 	tw_ctl_cli_cfg_init(&cfg);
-	tw_ctl_cli_cfg_mode(&cfg, plan->mode);
+	if (plan->floor != 0)
+		cfg.floor = plan->floor;
+	else
+		tw_ctl_cli_cfg_mode(&cfg, plan->mode);
 	strcpy(cfg.key_id, plan->user != NULL ? plan->user : BED_USER);
-	c->sim = sim;
-	c->plan = plan;
+	if (plan->is_ike)
+		cfg.key_floor = TW_CTL_KEY_IKEV2;
+	cfg.ike_fallback = plan->has_fallback;
+	cfg.ike_try = ike_try;
+	cfg.own = plan->is_own ? sim->bed.srv : NULL;
+	c->is_closed = false;
+	c->retry = 0;
 	c->is_open = true;
 	c->stop_at_ns = TW_CTL_NO_DEADLINE;
 	lane_init(&c->to_server, &sim->link, sim->link.cut_to_server);
@@ -365,6 +430,29 @@ open_client(struct sim *sim, struct sim_client *c, const struct sim_plan *plan)
 	tw_ctl_conn_open(sim->bed.srv, c->conn, &peer, 40000, &server, c, sim->bed.now);
 	BED_CHECK(tw_ctl_cli_open(c->cli, &cfg, &cli_ops, sim, &server, sim->bed.now) == 0);
 	flush_server(c);
+}
+
+static void
+disconnect_client(struct sim_client *c)
+{
+	c->result->to_server += c->to_server.arrived;
+	c->result->to_client += c->to_client.arrived;
+	tw_ctl_cli_fini(c->cli);
+	free(c->cli);
+	free(c->to_server.octets);
+	free(c->to_client.octets);
+}
+
+static bool
+reopen_if_told(struct sim_client *c)
+{
+	uint8_t retry = c->retry;
+
+	if (retry == 0 || c->is_open || c->conn != NULL)
+		return false;
+	disconnect_client(c);
+	connect_client(c, retry);
+	return true;
 }
 
 void
@@ -391,9 +479,11 @@ sim_run(struct sim *sim, const struct sim_plan *plan, size_t cnt, struct sim_res
 	BED_CHECK(sim->client != NULL);
 	sim->client_cnt = cnt;
 	for (size_t i = 0; i < cnt; i++) {
+		sim->client[i].sim = sim;
+		sim->client[i].plan = plan;
 		sim->client[i].idx = (unsigned)i;
 		sim->client[i].result = &results[i];
-		open_client(sim, &sim->client[i], plan);
+		connect_client(&sim->client[i], 0);
 	}
 	for (;;) {
 		int64_t at;
@@ -410,13 +500,8 @@ sim_run(struct sim *sim, const struct sim_plan *plan, size_t cnt, struct sim_res
 		struct sim_client *c = &sim->client[i];
 
 		BED_CHECK(!c->is_open && c->conn == NULL);
-		BED_CHECK(results[i].closed_events == 1);
-		results[i].to_server = c->to_server.arrived;
-		results[i].to_client = c->to_client.arrived;
-		tw_ctl_cli_fini(c->cli);
-		free(c->cli);
-		free(c->to_server.octets);
-		free(c->to_client.octets);
+		BED_CHECK(c->is_closed && results[i].closed_events >= 1);
+		disconnect_client(c);
 	}
 	BED_CHECK(sim->bed.sess_live == 0);
 	free(sim->client);
