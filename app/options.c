@@ -11,6 +11,7 @@
 #include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -33,6 +34,8 @@ enum {
 	OPT_RUN_DIR,
 	OPT_LOG,
 	OPT_LOG_LEVEL,
+	OPT_REFLECTORS,
+	OPT_SENDERS,
 	OPT_HELP,
 	OPT_VERSION,
 };
@@ -46,6 +49,8 @@ static const struct option long_options[] = {
 	{"run-dir", required_argument, NULL, OPT_RUN_DIR},
 	{"log", required_argument, NULL, OPT_LOG},
 	{"log-level", required_argument, NULL, OPT_LOG_LEVEL},
+	{"reflectors", required_argument, NULL, OPT_REFLECTORS},
+	{"senders", required_argument, NULL, OPT_SENDERS},
 	{"help", no_argument, NULL, OPT_HELP},
 	{"version", no_argument, NULL, OPT_VERSION},
 	{NULL, 0, NULL, 0},
@@ -68,6 +73,8 @@ tw_options_help(void)
 	       "  --log SINK         auto, stderr or journal (default: auto)\n"
 	       "  --log-level TEXT   LEVEL or AREA=LEVEL[,AREA=LEVEL...]; levels: error, warning,\n"
 	       "                     notice, info, debug\n"
+	       "  --reflectors N     room for N reflector sessions (default: 100000)\n"
+	       "  --senders N        room for N sender sessions (default: 100000)\n"
 	       "  --help, --version\n"
 	       "\n"
 	       "EAL options are those of DPDK, e.g. --lcores '0@0,1@0,2@1' (the lowest lcore is "
@@ -146,6 +153,20 @@ log_sink_find(const char *text)
 }
 
 static int
+count_take(const char *name, uint32_t *out, char *err, size_t size)
+{
+	char *end;
+	unsigned long v = strtoul(optarg, &end, 10);
+
+	if (!isdigit((unsigned char)optarg[0]) || *end != '\0' || v < 1 ||
+		v > TW_OPTIONS_SESSIONS_MAX)
+		return fail(
+			err, size, "%s '%s': use 1 to %u", name, optarg, TW_OPTIONS_SESSIONS_MAX);
+	*out = (uint32_t)v;
+	return 0;
+}
+
+static int
 option_take(struct tw_options *a, int opt, const char *given, char *err, size_t size)
 {
 	int sink;
@@ -181,6 +202,10 @@ option_take(struct tw_options *a, int opt, const char *given, char *err, size_t 
 		return 0;
 	case OPT_LOG_LEVEL:
 		return log_levels_apply(optarg, err, size);
+	case OPT_REFLECTORS:
+		return count_take("--reflectors", &a->reflectors_max, err, size);
+	case OPT_SENDERS:
+		return count_take("--senders", &a->senders_max, err, size);
 	case OPT_HELP:
 		a->verb = TW_OPTIONS_HELP;
 		return 0;

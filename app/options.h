@@ -15,9 +15,10 @@
 #include "log.h"
 
 /* Longest name of an appliance, with the terminator: it is part of socket paths. */
-#define TW_NAME_SIZE        32
-#define TW_OPTIONS_EAL_MAX  64
-#define TW_OPTIONS_TEXT_MAX 256
+#define TW_NAME_SIZE            32
+#define TW_OPTIONS_EAL_MAX      64
+#define TW_OPTIONS_TEXT_MAX     256
+#define TW_OPTIONS_SESSIONS_MAX 4000000u /* of --reflectors and --senders */
 
 enum tw_options_verb {
 	TW_OPTIONS_RUN = 1,
@@ -34,6 +35,8 @@ struct tw_options {
 	bool is_interactive; /* -i */
 	bool keeps_root;     /* --keep-root: no change of user */
 	enum tw_log_sink log_sink;
+	uint32_t reflectors_max; /* sessions there is room for; 0: the data plane's default */
+	uint32_t senders_max;
 	int eal_argc; /* for rte_eal_init(): argv[0] and what follows */
 	char *eal_argv[TW_OPTIONS_EAL_MAX + 1];
 	bool eal_has_no_huge; /* --no-huge was given: hugepages are not looked for */

@@ -109,7 +109,10 @@ tw_start_eal(struct tw_app *app, char *err, size_t size)
 int
 tw_start_data_plane(struct tw_app *app, char *err, size_t size)
 {
-	struct tw_dp_cfg cfg = {.lcore_cnt = app->data_lcore_cnt, .socket_id = SOCKET_ID_ANY};
+	struct tw_dp_cfg cfg = {.lcore_cnt = app->data_lcore_cnt,
+		.refl_max = app->options.reflectors_max,
+		.send_max = app->options.senders_max,
+		.socket_id = SOCKET_ID_ANY};
 	int ret;
 
 	app->clocks = tw_clocks_new(app);

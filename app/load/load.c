@@ -3,7 +3,8 @@
 /*
  * twampline-load: many TWAMP-Control connections from one process, to find what a Server bears. It
  * sets up connections (Greeting, Set-Up-Response, Server-Start; RFC 4656 3.1) from several source
- * addresses and either holds them or closes each and opens the next, and prints one JSON line.
+ * addresses and either holds them or closes each and opens the next, and prints one JSON line. On
+ * each it can ask for many test sessions, which are never started.
  *
  * One thread, one epoll; key derivation is done in line, as a client of its own would have to.
  */
@@ -31,22 +32,31 @@
 #define STALL_NS     10000000000LL /* without any progress: give up */
 #define GREETING_LEN 64
 #define START_LEN    48
+#define ACCEPT_LEN   48
 #define BUF_LEN      64
+#define REQUEST_LEN  112
+#define WINDOW       32   /* requests for sessions under way on a connection */
+#define PORT_LO      1024 /* sender ports of the sessions of a connection: 60,000 from here */
+#define PORT_CNT     60000
+#define RECEIVER_LO  50000
 
-enum state { S_FREE = 0, S_CONNECTING, S_GREETING, S_START, S_HELD };
+enum state { S_FREE = 0, S_CONNECTING, S_GREETING, S_START, S_SESSIONS, S_HELD };
 
 struct conn {
 	int fd;
 	enum state state;
-	size_t len; /* octets in buf */
+	uint32_t asked, granted; /* test sessions */
+	size_t len;              /* octets in buf */
 	uint8_t buf[BUF_LEN];
 };
 
 struct load {
 	/* as asked */
 	struct sockaddr_in server;
+	uint32_t source; /* first source address, host order */
 	uint32_t sources;
 	uint32_t parallel; /* set-ups under way at once */
+	uint32_t sessions; /* test sessions to ask for on each */
 	uint32_t hold;     /* hold this many connections; 0: close each, for run_ns */
 	int64_t run_ns;
 	uint32_t mode;
@@ -61,6 +71,7 @@ struct load {
 	uint32_t source_next;
 	uint32_t pending, held;
 	uint64_t done, refused, failed, lost;
+	uint64_t granted, sessions_refused;
 	uint32_t kdf_count; /* of the last greeting */
 	int64_t progress_ns;
 };
@@ -101,8 +112,9 @@ conn_begin(struct load *l)
 	struct epoll_event ev = {.events = EPOLLIN | EPOLLOUT, .data.ptr = c};
 	const int on = 1;
 
-	/* 127.1.x.y: a source address for each turn, so that ports do not run out */
-	src.sin_addr.s_addr = htonl(0x7f010001 + l->source_next);
+	/* 127.1.x.y, or one after the other from --source on: a source address for each turn, so
+	 * that ports do not run out */
+	src.sin_addr.s_addr = htonl(l->source + l->source_next);
 	l->source_next = l->source_next + 1 < l->sources ? l->source_next + 1 : 0;
 	*c = (struct conn){.state = S_CONNECTING};
 	l->pending++;
@@ -162,6 +174,27 @@ answer(struct load *l, struct conn *c)
 		       (ssize_t)(sizeof(buf) - wr.left);
 }
 
+/* Requests up to the window; the ports make each session another one. */
+static bool
+ask(struct load *l, struct conn *c)
+{
+	uint8_t buf[WINDOW * REQUEST_LEN];
+	struct tw_wr wr = tw_wr_init(buf, sizeof(buf));
+	size_t len;
+
+	for (; c->asked < l->sessions && c->asked - c->granted < WINDOW; c->asked++) {
+		const struct tw_wire_request_tw req = {.ipvn = 4,
+			.sender_port = (uint16_t)(PORT_LO + c->asked % PORT_CNT),
+			.receiver_port = (uint16_t)(RECEIVER_LO + c->asked / PORT_CNT),
+			.timeout = 1ULL << 32};
+
+		if (!tw_wire_request_tw_write(&wr, &req))
+			return false;
+	}
+	len = sizeof(buf) - wr.left;
+	return len == 0 || send(c->fd, buf, len, MSG_NOSIGNAL) == (ssize_t)len;
+}
+
 static void
 set_up(struct load *l, struct conn *c)
 {
@@ -176,6 +209,25 @@ set_up(struct load *l, struct conn *c)
 	l->held++;
 	c->state = S_HELD;
 	(void)epoll_ctl(l->ep, EPOLL_CTL_MOD, c->fd, &ev);
+}
+
+/* Accept-Session: Accept is its first octet. */
+static void
+session_step(struct load *l, struct conn *c)
+{
+	if (c->buf[0] == 0)
+		l->granted++;
+	else
+		l->sessions_refused++;
+	l->progress_ns = now_ns();
+	c->granted++;
+	c->len = 0;
+	if (c->granted == l->sessions) {
+		set_up(l, c);
+	} else if (!ask(l, c)) {
+		l->failed++;
+		conn_end(l, c);
+	}
 }
 
 /* A whole message stands in the buffer. */
@@ -195,18 +247,27 @@ step(struct load *l, struct conn *c)
 		c->len = 0;
 		return;
 	}
-	if (accept == 0) {
+	if (accept == 0 && l->sessions > 0) {
+		c->state = S_SESSIONS;
+		c->len = 0;
+		if (ask(l, c))
+			return;
+		l->failed++;
+	} else if (accept == 0) {
 		set_up(l, c);
 		return;
+	} else {
+		l->refused++;
 	}
-	l->refused++;
 	conn_end(l, c);
 }
 
 static void
 readable(struct load *l, struct conn *c)
 {
-	const size_t want = c->state == S_GREETING ? GREETING_LEN : START_LEN;
+	const size_t want = c->state == S_GREETING   ? GREETING_LEN
+			    : c->state == S_SESSIONS ? ACCEPT_LEN
+						     : START_LEN;
 	ssize_t n = recv(c->fd, c->buf + c->len, want - c->len, 0);
 
 	if (n < 0 && errno == EAGAIN)
@@ -217,7 +278,11 @@ readable(struct load *l, struct conn *c)
 		return;
 	}
 	c->len += (size_t)n;
-	if (c->len == want)
+	if (c->len < want)
+		return;
+	if (c->state == S_SESSIONS)
+		session_step(l, c);
+	else
 		step(l, c);
 }
 
@@ -274,10 +339,11 @@ run(struct load *l)
 	       ", \"seconds\": %.3f, \"per_second\": %.0f, "
 	       "\"held\": %u, \"refused\": %" PRIu64 ", \"failed\": %" PRIu64
 	       ", \"closed_by_server\": "
-	       "%" PRIu64 ", \"kdf_count\": %u, \"sources\": %u}\n",
+	       "%" PRIu64 ", \"sessions\": %" PRIu64 ", \"sessions_refused\": %" PRIu64
+	       ", \"kdf_count\": %u, \"sources\": %u}\n",
 		l->secret != NULL ? "authenticated" : "open", l->done, took_s,
-		(double)l->done / took_s, l->held, l->refused, l->failed, l->lost, l->kdf_count,
-		l->sources);
+		(double)l->done / took_s, l->held, l->refused, l->failed, l->lost, l->granted,
+		l->sessions_refused, l->kdf_count, l->sources);
 }
 
 static struct tw_secret *
@@ -300,11 +366,13 @@ secret_of(const char *path)
 static void
 usage(void)
 {
-	fputs("usage: twampline-load --server IPV4 [--port N] [--sources N] [--parallel N]\n"
-	      "           [--hold N | --seconds N] [--user NAME --key-file FILE]\n"
-	      "Sets up TWAMP-Control connections from 127.1.0.1 on; holds N of them until "
-	      "standard\n"
-	      "input ends, or closes each and opens the next for N seconds. Prints one JSON "
+	fputs("usage: twampline-load --server IPV4 [--port N] [--source IPV4] [--sources N]\n"
+	      "           [--parallel N] [--hold N | --seconds N] [--sessions N]\n"
+	      "           [--user NAME --key-file FILE]\n"
+	      "Sets up TWAMP-Control connections, by turns from so many source addresses (from\n"
+	      "127.1.0.1 on); holds N of them until standard input ends, or closes each and opens "
+	      "the\n"
+	      "next for N seconds; asks for N test sessions on each (open mode). Prints a JSON "
 	      "line.\n",
 		stderr);
 	exit(2);
@@ -325,11 +393,14 @@ static void
 options(struct load *l, int argc, char **argv)
 {
 	static const struct option opts[] = {{"server", 1, NULL, 's'}, {"port", 1, NULL, 'p'},
-		{"sources", 1, NULL, 'n'}, {"parallel", 1, NULL, 'c'}, {"hold", 1, NULL, 'h'},
-		{"seconds", 1, NULL, 't'}, {"user", 1, NULL, 'u'}, {"key-file", 1, NULL, 'k'}, {0}};
+		{"sources", 1, NULL, 'n'}, {"parallel", 1, NULL, 'c'}, {"source", 1, NULL, 'a'},
+		{"sessions", 1, NULL, 'm'}, {"hold", 1, NULL, 'h'}, {"seconds", 1, NULL, 't'},
+		{"user", 1, NULL, 'u'}, {"key-file", 1, NULL, 'k'}, {0}};
+	struct in_addr source;
 	int opt;
 
 	*l = (struct load){.server = {.sin_family = AF_INET, .sin_port = htons(862)},
+		.source = 0x7f010001,
 		.sources = 16,
 		.parallel = 64,
 		.run_ns = 5000000000LL,
@@ -339,6 +410,10 @@ options(struct load *l, int argc, char **argv)
 			continue;
 		else if (opt == 'p')
 			l->server.sin_port = htons((uint16_t)number(optarg, UINT16_MAX));
+		else if (opt == 'a' && inet_pton(AF_INET, optarg, &source) == 1)
+			l->source = ntohl(source.s_addr);
+		else if (opt == 'm')
+			l->sessions = number(optarg, PORT_CNT * 200);
 		else if (opt == 'n')
 			l->sources = number(optarg, 60000);
 		else if (opt == 'c')
@@ -354,8 +429,8 @@ options(struct load *l, int argc, char **argv)
 		else
 			usage();
 	}
-	if (optind != argc || l->server.sin_addr.s_addr == 0 ||
-		(l->user == NULL) != (l->secret == NULL))
+	if (optind != argc || (l->sessions > 0 && l->secret != NULL) ||
+		l->server.sin_addr.s_addr == 0 || (l->user == NULL) != (l->secret == NULL))
 		usage();
 	if (l->secret != NULL)
 		l->mode = TW_MODE_AUTH;

@@ -25,7 +25,7 @@ eal_has(const char *text)
 static int
 parse(int argc, const char *const *words)
 {
-	char *argv[16];
+	char *argv[20];
 	int i;
 
 	for (i = 0; i < argc; i++)
@@ -37,13 +37,15 @@ parse(int argc, const char *const *words)
 Test(options, takes_both_halves)
 {
 	const char *argv[] = {"twampline", "-l", "0-2", "--no-huge", "--", "--name", "box-1", "-i",
-		"--config", "a.conf", "--log", "stderr", NULL};
+		"--config", "a.conf", "--log", "stderr", "--reflectors", "1000000", NULL};
 
 	cr_assert_eq(parse(ARGC(argv), argv), 0, "%s", err);
 	cr_assert_str_eq(opt.name, "box-1");
 	cr_assert_str_eq(opt.config, "a.conf");
 	cr_assert(opt.is_interactive);
 	cr_assert_eq(opt.log_sink, TW_LOG_TO_STDERR);
+	cr_assert_eq(opt.reflectors_max, 1000000);
+	cr_assert_eq(opt.senders_max, 0);
 	cr_assert(opt.eal_has_no_huge);
 	cr_assert(eal_has("0-2"));
 	cr_assert(eal_has("--file-prefix=twampline-box-1"));
@@ -90,6 +92,8 @@ Test(options, refuses_with_the_option_named)
 	const char *dot_name[] = {"twampline", "--", "--name", "..", NULL};
 	const char *bad_sink[] = {"twampline", "--", "--log", "tape", NULL};
 	const char *bad_level[] = {"twampline", "--", "--log-level", "clock=loud", NULL};
+	const char *none[] = {"twampline", "--", "--reflectors", "0", NULL};
+	const char *many[] = {"twampline", "--", "--senders", "4000001", NULL};
 	const char *stray[] = {"twampline", "--", "word", NULL};
 
 	cr_assert_lt(parse(ARGC(unknown), unknown), 0);
@@ -101,6 +105,9 @@ Test(options, refuses_with_the_option_named)
 	cr_assert_lt(parse(ARGC(bad_sink), bad_sink), 0);
 	cr_assert_lt(parse(ARGC(bad_level), bad_level), 0);
 	cr_assert_not_null(strstr(err, "loud"));
+	cr_assert_lt(parse(ARGC(none), none), 0);
+	cr_assert_not_null(strstr(err, "--reflectors '0': use 1 to 4000000"));
+	cr_assert_lt(parse(ARGC(many), many), 0);
 	cr_assert_lt(parse(ARGC(stray), stray), 0);
 	cr_assert_not_null(strstr(err, "word"));
 }
