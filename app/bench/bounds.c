@@ -15,7 +15,6 @@
 #define OPS         16384
 #define JOBS        32
 #define BUF_SIZE    128
-#define RESIDUE_NS  20
 #define ONE_KEY_MAX 64 /* up to so many sessions blocks are prepared key by key */
 
 static void
@@ -79,7 +78,7 @@ stamp_run(const struct bench *b)
 
 	for (unsigned i = 0; i < PACKETS; i++) {
 		const struct tw_sess_stamp st =
-			tw_sess_stamp_at(&b->clock, rte_rdtsc(), TW_STAMP_TSC_TX, RESIDUE_NS);
+			tw_sess_stamp_at(&b->clock, rte_rdtsc(), TW_STAMP_TSC_TX, 0);
 
 		tw_tst_stamp(buf[i % BATCH], 4, st.ntp, st.ee);
 	}

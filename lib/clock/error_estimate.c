@@ -27,24 +27,39 @@ mult_of(uint16_t ee)
 	return ee & EE_MULT_MAX;
 }
 
+/* Errors beyond nine minutes: more than 64 bits of 2^-32 s. */
+static uint16_t
+encode_large(uint64_t error_ns)
+{
+	const unsigned __int128 v =
+		(((unsigned __int128)error_ns << UNITS_NUM_SHIFT) + UNITS_DEN - 1) / UNITS_DEN;
+	const uint64_t high = (uint64_t)(v >> EE_MULT_BITS);
+	unsigned scale = 64 - (unsigned)__builtin_clzll(high);
+	uint64_t mult = (uint64_t)((v + ((unsigned __int128)1 << scale) - 1) >> scale);
+
+	if (mult > EE_MULT_MAX) {
+		mult = (mult + 1) >> 1;
+		scale++;
+	}
+	return (uint16_t)(TW_CLOCK_EE_S | scale << EE_SCALE_SHIFT | (unsigned)mult);
+}
+
 uint16_t
 tw_clock_ee_encode(uint64_t error_ns, bool is_synced)
 {
-	unsigned __int128 v;
-	uint64_t high, mult;
+	uint64_t v, high, mult;
 	unsigned scale;
 
 	if (!is_synced || error_ns == UINT64_MAX)
 		return TW_CLOCK_EE_UNKNOWN;
-	if (error_ns < 1ULL << (64 - UNITS_NUM_SHIFT - 1)) /* no 128-bit division on the way */
-		v = ((error_ns << UNITS_NUM_SHIFT) + UNITS_DEN - 1) / UNITS_DEN;
-	else
-		v = (((unsigned __int128)error_ns << UNITS_NUM_SHIFT) + UNITS_DEN - 1) / UNITS_DEN;
+	if (error_ns >= 1ULL << (64 - UNITS_NUM_SHIFT - 1))
+		return encode_large(error_ns);
+	v = ((error_ns << UNITS_NUM_SHIFT) + UNITS_DEN - 1) / UNITS_DEN;
 	if (v == 0)
 		v = 1; /* Multiplier 0 means a corrupt packet */
-	high = (uint64_t)(v >> EE_MULT_BITS);
+	high = v >> EE_MULT_BITS;
 	scale = high != 0 ? 64 - (unsigned)__builtin_clzll(high) : 0;
-	mult = (uint64_t)((v + ((unsigned __int128)1 << scale) - 1) >> scale);
+	mult = (v + (1ULL << scale) - 1) >> scale;
 	if (mult > EE_MULT_MAX) {
 		mult = (mult + 1) >> 1;
 		scale++;

@@ -11,47 +11,66 @@
 #include <stdint.h>
 #include <string.h>
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 #include <rte_byteorder.h>
 #include <rte_ip.h>
 
+/* A word of 64 bits as the sum of its halves. */
 static inline uint64_t
-cksum_add32(uint64_t sum, const uint8_t *p)
+cksum_word(uint64_t v)
 {
-	uint32_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return sum + v;
+	return (uint32_t)v + (v >> 32);
 }
 
-/* Add octets that begin at an even place of what is summed. */
+/*
+ * Add octets that begin at an even place of what is summed. No carry is lost: a packet has fewer
+ * than 2^16 words of 32 bits.
+ */
 static inline uint64_t
 cksum_add(uint64_t sum, const uint8_t *p, size_t len)
 {
-	uint64_t a = sum, b = 0;
-	uint16_t v = 0;
+	uint64_t v = 0;
+	uint32_t v32;
+	uint16_t v16;
+
+#ifdef __SSE2__
+	const __m128i low = _mm_set1_epi64x(UINT32_MAX);
+	__m128i a = _mm_setzero_si128(), b = _mm_setzero_si128();
 
 	for (; len >= 16; p += 16, len -= 16) {
-		a = cksum_add32(a, p);
-		b = cksum_add32(b, p + 4);
-		a = cksum_add32(a, p + 8);
-		b = cksum_add32(b, p + 12);
+		const __m128i x = _mm_loadu_si128((const __m128i *)(const void *)p);
+
+		a = _mm_add_epi64(a, _mm_and_si128(x, low));
+		b = _mm_add_epi64(b, _mm_srli_epi64(x, 32));
 	}
-	for (; len >= 4; p += 4, len -= 4)
-		a = cksum_add32(a, p);
-	if (len >= 2) {
+	a = _mm_add_epi64(a, b);
+	sum += (uint64_t)_mm_cvtsi128_si64(a) +
+	       (uint64_t)_mm_cvtsi128_si64(_mm_unpackhi_epi64(a, a));
+#endif
+	for (; len >= 8; p += 8, len -= 8) {
 		memcpy(&v, p, sizeof(v));
-		a += v;
-		p += 2;
-		len -= 2;
+		sum += cksum_word(v);
 	}
-	if (len != 0) {
+	if ((len & 4) != 0) {
+		memcpy(&v32, p, sizeof(v32));
+		sum += v32;
+		p += sizeof(v32);
+	}
+	if ((len & 2) != 0) {
+		memcpy(&v16, p, sizeof(v16));
+		sum += v16;
+		p += sizeof(v16);
+	}
+	if ((len & 1) != 0) {
 		/* the last octet and a zero */
-		v = 0;
-		memcpy(&v, p, 1);
-		a += v;
+		v16 = 0;
+		memcpy(&v16, p, 1);
+		sum += v16;
 	}
-	/* no carry is lost: a packet has fewer than 2^16 words of 32 bits */
-	return a + b;
+	return sum;
 }
 
 static inline uint16_t
@@ -62,6 +81,20 @@ cksum_fold(uint64_t sum)
 	sum = (sum & 0xffff) + (sum >> 16);
 	sum = (sum & 0xffff) + (sum >> 16);
 	return (uint16_t)sum;
+}
+
+/* What a sum takes from another, as something to add to it. */
+static inline uint64_t
+cksum_minus(uint64_t sum)
+{
+	return (uint16_t)~cksum_fold(sum);
+}
+
+/* The sum of octets that begin at an odd place instead of an even one. */
+static inline uint64_t
+cksum_odd(uint64_t sum)
+{
+	return rte_bswap16(cksum_fold(sum));
 }
 
 /* What goes into the UDP header: zero would mean "none" (RFC 768). */

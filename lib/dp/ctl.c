@@ -284,7 +284,7 @@ bind_session(
 	if (res != 0)
 		return res;
 	c->port_idx = scope->port_idx;
-	res = table_add(dp, s);
+	res = table_add(&dp->table, s);
 	if (res != 0) {
 		tw_port_steer_del(pc->port, c->steer);
 		c->steer = NULL;
@@ -302,7 +302,7 @@ unbind_session(struct tw_dp *dp, struct sess_ctl *c, const struct tw_sess *s)
 
 	if (!c->is_published)
 		return;
-	table_del(dp, &s->key);
+	table_del(&dp->table, s);
 	/* a port that went first took its rules along */
 	if (pc->state != PORT_ABSENT)
 		tw_port_steer_del(pc->port, c->steer);

@@ -71,7 +71,7 @@ lcore_new(struct tw_dp *dp, unsigned idx)
 	dp->lc[idx] = lc;
 	lc->dp = dp;
 	lc->idx = idx;
-	lc->table = dp->table;
+	lc->table = &dp->table;
 	lc->clock[0] = dp->cfg.clock;
 	lc->scr = rte_zmalloc_socket("tw_dp", sizeof(*lc->scr), TW_CACHE_LINE, dp->cfg.socket_id);
 	lc->refl = rte_zmalloc_socket("tw_dp", sizeof(*lc->refl), TW_CACHE_LINE, dp->cfg.socket_id);
@@ -227,7 +227,8 @@ make_all(struct tw_dp *dp, char *err)
 	for (unsigned i = 0; i < TW_DP_CLOCKS_MAX && res == 0; i++)
 		res = tw_xcore_clock_new(i == 0 ? &dp->cfg.clock : &none, &dp->clock[i]);
 	if (res == 0)
-		res = table_new(dp);
+		res = table_init(
+			&dp->table, dp->cfg.refl_max + dp->cfg.send_max, dp->cfg.socket_id);
 	if (res == 0)
 		res = sessions_make(dp);
 	for (unsigned i = 0; i < dp->cfg.lcore_cnt && res == 0; i++)
@@ -277,13 +278,12 @@ tw_dp_free(struct tw_dp *dp)
 		if (c->fn != NULL)
 			c->fn(c->arg);
 	}
-	/* the table returns its slots by the quiescent states: it goes before them */
-	rte_hash_free(dp->table);
 	if (dp->qsbr.var != NULL)
 		tw_xcore_qsbr_fini(&dp->qsbr);
 	for (unsigned i = 0; i < dp->cfg.lcore_cnt && i < TW_DP_LCORES_MAX; i++)
 		lcore_free(dp->lc[i]);
 	senders_unmap(dp);
+	table_fini(&dp->table);
 	slab_fini(&dp->send_slab);
 	slab_fini(&dp->refl_slab);
 	free(dp->send_ctl);

@@ -6,13 +6,13 @@
 #ifndef DP_I_H
 #define DP_I_H
 
-#include <rte_hash.h>
 #include <rte_mbuf.h>
 #include <rte_ring.h>
 
 #include <tw_xcore.h>
 
 #include "slab.h"
+#include "table.h"
 #include "tw_dp.h"
 
 #define BURST        TW_DP_BURST
@@ -104,15 +104,24 @@ struct est {
 /* A frame between parsing and its fate. */
 struct pkt {
 	struct rte_mbuf *m;
+	uint8_t *frame;
 	uint16_t l3_off;
 	uint16_t l4_off;
 	uint16_t pay_len; /* UDP payload, at l4_off + 8 */
 	uint8_t ttl;
 	uint8_t tos;
 	bool is_v6;
+	bool has_pay_sum;
+	uint64_t pay_sum; /* of the UDP payload, as verified */
 	struct tw_sess *sess;
 	const struct tw_sess_stamp *rx; /* arrival */
 };
+
+static inline uint8_t *
+pkt_payload(const struct pkt *pkt)
+{
+	return pkt->frame + pkt->l4_off + 8;
+}
 
 /* Arrays of one turn. */
 struct scratch {
@@ -123,7 +132,8 @@ struct scratch {
 	struct pkt *refl[BURST];
 	struct pkt *coll[BURST];
 	struct rte_mbuf *tx[BURST];
-	uint64_t sum[BURST];
+	uint64_t sum[BURST];     /* for the UDP checksum of tx[], the stamp apart */
+	uint64_t pad_sum[BURST]; /* of the padding of a reply, by job */
 	struct tw_reflect_job rjob[BURST];
 	struct tw_send_job sjob[BURST];
 	struct tw_send_reply reply[BURST];
@@ -135,7 +145,7 @@ struct __rte_cache_aligned tw_dp_lcore {
 	/* w: control before the lcore enters   r: this lcore */
 	struct tw_dp *dp;
 	unsigned idx;
-	struct rte_hash *table;
+	const struct table *table;
 	struct tw_xcore_ring *cmd;
 	struct tw_xcore_ring *event;
 	struct tw_xcore_ring *raw;
@@ -200,7 +210,7 @@ struct tw_dp {
 	struct tw_xcore_qsbr qsbr;
 	struct tw_xcore_clock *clock[TW_DP_CLOCKS_MAX];
 	struct tw_xcore_flag stop;
-	struct rte_hash *table;
+	struct table table;
 	int t2_off; /* dynamic field of mbufs: struct handover */
 	struct slab refl_slab;
 	struct slab send_slab;
@@ -297,28 +307,6 @@ steady_at(const struct tw_dp_lcore *lc, uint64_t tsc)
 	return tw_send_steady_at(&lc->steady, tw_clock_at(&lc->clock[0], tsc));
 }
 
-/* table.c: entries tell role and owner without touching the session. */
-#define ENTRY_SENDER      1u
-#define ENTRY_OWNER_SHIFT 1
-#define ENTRY_OWNER_MASK  (TW_DP_LCORES_MAX - 1)
-#define ENTRY_BITS        6 /* below the alignment of a record */
-
-static inline struct tw_sess *
-entry_sess(uintptr_t e)
-{
-	return (struct tw_sess *)(e & ~(uintptr_t)((1u << ENTRY_BITS) - 1));
-}
-
-static inline unsigned
-entry_owner(uintptr_t e)
-{
-	return (unsigned)(e >> ENTRY_OWNER_SHIFT) & ENTRY_OWNER_MASK;
-}
-
-int table_new(struct tw_dp *dp);
-int table_add(struct tw_dp *dp, struct tw_sess *s);
-void table_del(struct tw_dp *dp, const struct tw_sess_key *key);
-
 /* ctl.c */
 bool cmd_push(struct tw_dp *dp, unsigned lcore_idx, const struct cmd *cmd, uint64_t *ticket);
 bool cmd_is_done(const struct tw_dp *dp, unsigned lcore_idx, uint64_t ticket);
@@ -356,8 +344,9 @@ void done_push(struct tw_dp_lcore *lc, struct dp_sender *sn, const struct tw_met
 enum tw_dp_ctr parse_frame(
 	const struct tw_port *port, struct rte_mbuf *m, struct pkt *pkt, struct tw_sess_key *key);
 
-/** Checksums of a parsed packet. @return TW_DP_CTR_N if fine, else the reason to drop it */
-enum tw_dp_ctr verify_cksum(
-	struct tw_dp_lcore *lc, const struct tw_port *port, const struct pkt *pkt);
+/** Checksums of a parsed packet; sets pay_sum if it was not the device that looked. @return
+ * TW_DP_CTR_N if fine, else the reason to drop
+ */
+enum tw_dp_ctr verify_cksum(struct tw_dp_lcore *lc, const struct tw_port *port, struct pkt *pkt);
 
 #endif /* DP_I_H */

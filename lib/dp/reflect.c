@@ -44,21 +44,46 @@ room_of(const struct lc_port *lp, const struct pkt *pkt)
 	return (uint16_t)RTE_MIN(in_buf, lp->port->mtu > at - pkt->l3_off ? in_mtu : 0);
 }
 
-static void
+/*
+ * Sum of the padding of a reply, at its new place, from the verified sum of the request: what
+ * stands before it goes, and the last octets, for which the longer header leaves no room.
+ */
+static uint64_t
+padding_sum(const struct tw_tst_fmt *fmt, const struct pkt *pkt)
+{
+	const uint8_t *pay = pkt_payload(pkt);
+	const unsigned end = pkt->pay_len - (unsigned)(fmt->rep_min - fmt->req_min);
+	uint64_t cut = cksum_add(0, pay + end, pkt->pay_len - end), sum = pkt->pay_sum;
+
+	if (!pkt->has_pay_sum)
+		sum = cksum_add(0, pay, pkt->pay_len);
+	if ((end & 1) != 0)
+		cut = cksum_odd(cut);
+	sum += cksum_minus(cksum_add(0, pay, fmt->req_min)) + cksum_minus(cut);
+	return ((fmt->rep_min - fmt->req_min) & 1) != 0 ? cksum_odd(sum) : sum;
+}
+
+/* @return whether some reply carries a predicted departure */
+static bool
 jobs_make(struct tw_dp_lcore *lc, const struct lc_port *lp, unsigned n)
 {
+	bool is_predicted = false;
+
 	for (unsigned i = 0; i < n; i++) {
 		const struct pkt *pkt = lc->scr->refl[i];
+		const struct tw_tst_fmt *fmt = pkt->sess->fmt;
 
 		lc->scr->rjob[i] = (struct tw_reflect_job){.sess = (struct tw_refl_sess *)pkt->sess,
-			.payload = rte_pktmbuf_mtod_offset(
-				pkt->m, uint8_t *, pkt->l4_off + sizeof(struct rte_udp_hdr)),
+			.payload = pkt_payload(pkt),
 			.rx_len = pkt->pay_len,
 			.room = room_of(lp, pkt),
 			.ttl = pkt->ttl,
 			.tos = pkt->tos,
 			.t2 = pkt->rx};
+		lc->scr->pad_sum[i] = pkt->pay_len > fmt->rep_min ? padding_sum(fmt, pkt) : 0;
+		is_predicted |= fmt->prot == TW_TST_PROT_ENCR;
 	}
+	return is_predicted;
 }
 
 /* Back to where it came from. Tags stay as they are, priority included. */
@@ -72,77 +97,86 @@ swap_ether(uint8_t *p)
 	memcpy(p + RTE_ETHER_ADDR_LEN, mac, sizeof(mac));
 }
 
+/*
+ * The header is written from registers, its sum taken from what is written: reading it back
+ * would wait for the stores.
+ * @return sum of the pseudo header
+ */
 static uint64_t
 reply_ipv4(const struct tw_port *port, uint8_t *p, uint16_t udp_len, uint8_t tos)
 {
-	struct rte_ipv4_hdr ip;
-	rte_be32_t src;
+	const uint16_t total_len = (uint16_t)(sizeof(struct rte_ipv4_hdr) + udp_len);
+	/* version, length; never a fragment, so the identification need not differ (RFC 6864 4.1)
+	 */
+	const uint32_t first = rte_cpu_to_be_32(
+		(uint32_t)RTE_IPV4_VHL_DEF << 24 | (uint32_t)tos << 16 | total_len);
+	const uint32_t second = rte_cpu_to_be_32(RTE_IPV4_HDR_DF_FLAG);
+	const uint32_t third = rte_cpu_to_be_32((uint32_t)TTL_SENT << 24 | IPPROTO_UDP << 16);
+	uint64_t addrs, sum;
+	uint16_t cksum;
 
-	memcpy(&ip, p, sizeof(ip));
-	src = ip.src_addr;
-	ip = (struct rte_ipv4_hdr){.version_ihl = RTE_IPV4_VHL_DEF,
-		.type_of_service = tos,
-		.total_length = rte_cpu_to_be_16((uint16_t)(sizeof(ip) + udp_len)),
-		/* never a fragment, so the identification need not differ (RFC 6864 4.1) */
-		.fragment_offset = rte_cpu_to_be_16(RTE_IPV4_HDR_DF_FLAG),
-		.time_to_live = TTL_SENT,
-		.next_proto_id = IPPROTO_UDP,
-		.src_addr = ip.dst_addr,
-		.dst_addr = src};
+	memcpy(&addrs, p + offsetof(struct rte_ipv4_hdr, src_addr), sizeof(addrs));
+	addrs = addrs << 32 | addrs >> 32;
+	sum = cksum_word(addrs);
+	cksum = (uint16_t)~cksum_fold(sum + first + second + third);
+	memcpy(p, &first, sizeof(first));
+	memcpy(p + 4, &second, sizeof(second));
+	memcpy(p + 8, &third, sizeof(third));
 	if (!port->has_tx_ip_cksum)
-		ip.hdr_checksum =
-			(uint16_t)~cksum_fold(cksum_add(0, (const uint8_t *)&ip, sizeof(ip)));
-	memcpy(p, &ip, sizeof(ip));
-	return cksum_pseudo_v4(&ip, udp_len);
+		memcpy(p + offsetof(struct rte_ipv4_hdr, hdr_checksum), &cksum, sizeof(cksum));
+	memcpy(p + offsetof(struct rte_ipv4_hdr, src_addr), &addrs, sizeof(addrs));
+	return sum + rte_cpu_to_be_16(IPPROTO_UDP) + (uint64_t)rte_cpu_to_be_16(udp_len);
 }
 
 static uint64_t
 reply_ipv6(uint8_t *p, uint16_t udp_len, uint8_t tos)
 {
-	struct rte_ipv6_hdr ip;
-	uint8_t src[16];
+	uint64_t addrs[4], sum = 0;
+	const uint32_t first = rte_cpu_to_be_32(6u << 28 | (uint32_t)tos << 20);
+	const uint32_t second =
+		rte_cpu_to_be_32((uint32_t)udp_len << 16 | IPPROTO_UDP << 8 | TTL_SENT);
 
-	memcpy(&ip, p, sizeof(ip));
-	memcpy(src, ip.src_addr, sizeof(src));
-	memcpy(ip.src_addr, ip.dst_addr, sizeof(src));
-	memcpy(ip.dst_addr, src, sizeof(src));
-	ip.vtc_flow = rte_cpu_to_be_32(6u << 28 | (uint32_t)tos << 20);
-	ip.payload_len = rte_cpu_to_be_16(udp_len);
-	ip.hop_limits = TTL_SENT;
-	memcpy(p, &ip, sizeof(ip));
-	return cksum_pseudo_v6(&ip, udp_len);
+	memcpy(addrs, p + offsetof(struct rte_ipv6_hdr, src_addr), sizeof(addrs));
+	for (unsigned i = 0; i < 4; i++)
+		sum += cksum_word(addrs[i]);
+	memcpy(p, &first, sizeof(first));
+	memcpy(p + 4, &second, sizeof(second));
+	memcpy(p + offsetof(struct rte_ipv6_hdr, src_addr), &addrs[2], 16);
+	memcpy(p + offsetof(struct rte_ipv6_hdr, dst_addr), &addrs[0], 16);
+	return sum + rte_cpu_to_be_16(IPPROTO_UDP) + (uint64_t)rte_cpu_to_be_16(udp_len);
 }
 
 /*
  * Headers of a reply whose payload stands, but for T3 of formats that stamp last.
- * @return the sum for the UDP checksum, or what a device wants in its place
+ * @return the sum for the UDP checksum, or 0 if the device makes it
  */
 static uint64_t
-reply_headers(const struct tw_port *port, const struct pkt *pkt, const struct tw_reflect_job *job)
+reply_headers(const struct tw_port *port, const struct pkt *pkt, const struct tw_reflect_job *job,
+	uint64_t pad_sum)
 {
-	uint8_t *frame = rte_pktmbuf_mtod(pkt->m, uint8_t *);
 	const uint16_t udp_len = (uint16_t)(sizeof(struct rte_udp_hdr) + job->rep_len);
-	struct rte_udp_hdr udp;
-	uint16_t src_port;
+	uint8_t *udp = pkt->frame + pkt->l4_off;
+	const uint16_t len_be = rte_cpu_to_be_16(udp_len);
+	uint32_t ports;
 	uint64_t sum;
 
-	swap_ether(frame);
-	sum = pkt->is_v6 ? reply_ipv6(frame + pkt->l3_off, udp_len, job->rep_tos)
-			 : reply_ipv4(port, frame + pkt->l3_off, udp_len, job->rep_tos);
-	memcpy(&udp, frame + pkt->l4_off, sizeof(udp));
-	src_port = udp.src_port;
-	udp.src_port = udp.dst_port;
-	udp.dst_port = src_port;
-	udp.dgram_len = rte_cpu_to_be_16(udp_len);
-	udp.dgram_cksum = 0;
-	if (port->has_tx_udp_cksum)
-		udp.dgram_cksum = cksum_fold(sum);
-	memcpy(frame + pkt->l4_off, &udp, sizeof(udp));
+	swap_ether(pkt->frame);
+	sum = pkt->is_v6 ? reply_ipv6(pkt->frame + pkt->l3_off, udp_len, job->rep_tos)
+			 : reply_ipv4(port, pkt->frame + pkt->l3_off, udp_len, job->rep_tos);
+	memcpy(&ports, udp, sizeof(ports));
+	ports = ports << 16 | ports >> 16;
+	memcpy(udp, &ports, sizeof(ports));
+	memcpy(udp + offsetof(struct rte_udp_hdr, dgram_len), &len_be, sizeof(len_be));
 	pkt->m->data_len = (uint16_t)(pkt->l4_off + udp_len);
 	pkt->m->pkt_len = pkt->m->data_len;
-	if (port->has_tx_udp_cksum)
+	if (port->has_tx_udp_cksum) {
+		const uint16_t field = cksum_fold(sum);
+
+		memcpy(udp + offsetof(struct rte_udp_hdr, dgram_cksum), &field, sizeof(field));
 		return 0;
-	return cksum_add(sum, frame + pkt->l4_off, udp_len);
+	}
+	sum += ports + (uint64_t)len_be + pad_sum;
+	return cksum_add(sum, job->payload, job->sess->s.fmt->rep_min);
 }
 
 static void
@@ -177,7 +211,7 @@ replies_make(struct tw_dp_lcore *lc, const struct lc_port *lp, unsigned n)
 			drop(lc, pkt->m, drop_ctr(&scr->rjob[i]));
 			continue;
 		}
-		scr->sum[k] = reply_headers(lp->port, pkt, &scr->rjob[i]);
+		scr->sum[k] = reply_headers(lp->port, pkt, &scr->rjob[i], scr->pad_sum[i]);
 		set_offloads(lp->port, pkt);
 		scr->job_of[k] = (uint8_t)i;
 		scr->tx[k++] = pkt->m;
@@ -185,39 +219,39 @@ replies_make(struct tw_dp_lcore *lc, const struct lc_port *lp, unsigned n)
 	return k;
 }
 
-/*
- * T3 and the checksum that depends on it: the last writes before the device has the frames.
- * @return whether a reply carries a predicted departure instead
- */
-static bool
+/* T3 and the checksum that depends on it: the last writes before the device has the frames. */
+static void
 stamp_all(struct tw_dp_lcore *lc, const struct lc_port *lp, unsigned n,
 	const struct tw_sess_stamp *t3)
 {
+	const bool has_cksum = !lp->port->has_tx_udp_cksum;
+	const uint64_t t3_sum = cksum_word(rte_cpu_to_be_64(t3->ntp));
 	struct scratch *scr = lc->scr;
-	bool is_predicted = false;
 
 	for (unsigned k = 0; k < n; k++) {
-		struct tw_reflect_job *job = &scr->rjob[scr->job_of[k]];
+		const struct tw_reflect_job *job = &scr->rjob[scr->job_of[k]];
 		const struct tw_tst_fmt *fmt = job->sess->s.fmt;
 		uint64_t sum = scr->sum[k];
 		uint16_t field;
 
-		tw_reflect_stamp(job, t3);
-		is_predicted |= fmt->prot == TW_TST_PROT_ENCR;
-		if (lp->port->has_tx_udp_cksum)
+		if (fmt->prot != TW_TST_PROT_ENCR) {
+			const uint16_t ee = tw_reflect_ee(job, t3);
+
+			tw_tst_stamp_rep(fmt, job->payload, t3->ntp, ee);
+			sum += t3_sum + rte_cpu_to_be_16(ee);
+		}
+		if (!has_cksum)
 			continue;
-		if (fmt->prot != TW_TST_PROT_ENCR)
-			sum = cksum_add(sum, job->payload + fmt->rep_t_off, STAMP_LEN);
 		field = cksum_udp(sum);
 		memcpy(job->payload - sizeof(struct rte_udp_hdr) +
 				offsetof(struct rte_udp_hdr, dgram_cksum),
 			&field, sizeof(field));
 	}
-	return is_predicted;
 }
 
 static void
-transmit(struct tw_dp_lcore *lc, const struct lc_port *lp, unsigned n, uint64_t seal_tsc)
+transmit(struct tw_dp_lcore *lc, const struct lc_port *lp, unsigned n, bool is_predicted,
+	uint64_t seal_tsc)
 {
 	struct scratch *scr = lc->scr;
 	const struct tw_clock *clock = clock_of(lc, lp);
@@ -225,12 +259,11 @@ transmit(struct tw_dp_lcore *lc, const struct lc_port *lp, unsigned n, uint64_t 
 	const uint64_t tsc = rte_rdtsc();
 	struct tw_sess_stamp t3;
 	uint64_t end_tsc;
-	bool is_predicted;
 	unsigned sent;
 
 	t3 = tw_sess_stamp_at(
 		clock, tsc, TW_STAMP_TSC_TX, residue_ns(clock, est->mean_tsc + 4 * est->dev_tsc));
-	is_predicted = stamp_all(lc, lp, n, &t3);
+	stamp_all(lc, lp, n, &t3);
 	sent = lp->is_live ? rte_eth_tx_burst(lp->eth_id, lp->queue, scr->tx, (uint16_t)n) : 0;
 	end_tsc = rte_rdtsc();
 	est_add(est, end_tsc - tsc);
@@ -243,29 +276,38 @@ transmit(struct tw_dp_lcore *lc, const struct lc_port *lp, unsigned n, uint64_t 
 	count(lc, TW_DP_CTR_REFLECTED, sent);
 }
 
+/* An encrypted reply carries its departure: now, plus what this burst will take. */
+static struct tw_sess_stamp
+predict(struct tw_dp_lcore *lc, const struct lc_port *lp, unsigned n, uint64_t seal_tsc)
+{
+	const struct est *est = &lc->est_seal[est_class(n)];
+	const struct tw_clock *clock = clock_of(lc, lp);
+
+	return tw_sess_stamp_at(clock, seal_tsc + est->mean_tsc, TW_STAMP_TSC_TX,
+		residue_ns(clock, 4 * est->dev_tsc));
+}
+
 void
 reflect_burst(struct tw_dp_lcore *lc, struct lc_port *lp, unsigned n)
 {
-	const struct tw_clock *clock = clock_of(lc, lp);
 	struct scratch *scr = lc->scr;
-	const struct est *est;
-	struct tw_sess_stamp t3;
+	struct tw_sess_stamp t3 = {0};
 	uint64_t seal_tsc = 0;
+	bool is_predicted;
 	unsigned k;
 
-	jobs_make(lc, lp, n);
+	is_predicted = jobs_make(lc, lp, n);
 	k = tw_reflect_verify(lc->refl, scr->rjob, n);
 	if (k > 0) {
 		tw_reflect_build(lc->refl, scr->rjob, n);
-		/* an encrypted reply carries its departure: now, plus what this burst will take */
-		est = &lc->est_seal[est_class(k)];
-		seal_tsc = rte_rdtsc();
-		t3 = tw_sess_stamp_at(clock, seal_tsc + est->mean_tsc, TW_STAMP_TSC_TX,
-			residue_ns(clock, 4 * est->dev_tsc));
+		if (is_predicted) {
+			seal_tsc = rte_rdtsc();
+			t3 = predict(lc, lp, k, seal_tsc);
+		}
 		(void)tw_reflect_protect(lc->refl, scr->rjob, n, &t3);
 	}
 	k = replies_make(lc, lp, n);
 	if (k > 0)
-		transmit(lc, lp, k, seal_tsc);
+		transmit(lc, lp, k, is_predicted, seal_tsc);
 	(void)tw_reflect_finish(scr->rjob, n);
 }

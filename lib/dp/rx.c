@@ -82,20 +82,16 @@ dispatch(struct tw_dp_lcore *lc, struct lc_port *lp, unsigned n, uint64_t t2_tsc
 	bool may_hand_over)
 {
 	struct scratch *scr = lc->scr;
-	const void *key_ptr[BURST];
-	void *entry[BURST] = {NULL};
 	unsigned refl_cnt = 0, coll_cnt = 0;
-	uint64_t hits = 0;
+	uint64_t entry[BURST];
 
-	for (unsigned i = 0; i < n; i++)
-		key_ptr[i] = &scr->key[i];
-	(void)rte_hash_lookup_bulk_data(lc->table, key_ptr, n, &hits, entry);
+	table_find(lc->table, scr->key, n, entry);
 	for (unsigned i = 0; i < n; i++) {
 		struct pkt *pkt = &scr->pkt[i];
-		const uintptr_t e = (uintptr_t)entry[i];
+		const uint64_t e = entry[i];
 		enum tw_dp_ctr why;
 
-		if ((hits & (1ULL << i)) == 0) {
+		if (e == ENTRY_NONE) {
 			not_ours(lc, lp, pkt->m);
 			continue;
 		}
@@ -107,7 +103,6 @@ dispatch(struct tw_dp_lcore *lc, struct lc_port *lp, unsigned n, uint64_t t2_tsc
 			continue;
 		}
 		pkt->sess = entry_sess(e);
-		rte_prefetch0(pkt->sess);
 		why = verify_cksum(lc, lp->port, pkt);
 		if (unlikely(why != TW_DP_CTR_N))
 			drop(lc, pkt->m, why);

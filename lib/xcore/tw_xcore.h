@@ -107,6 +107,31 @@ tw_xcore_seq_get(const struct tw_xcore_seq *s)
 	return atomic_load_explicit(&s->v, memory_order_acquire);
 }
 
+/* A word with one writer: who reads it also sees what was written before it. */
+struct tw_xcore_word {
+	_Atomic uint64_t v;
+};
+
+/** Context: the one writer. */
+static inline void
+tw_xcore_word_set(struct tw_xcore_word *w, uint64_t v)
+{
+	atomic_store_explicit(&w->v, v, memory_order_release);
+}
+
+static inline uint64_t
+tw_xcore_word_get(const struct tw_xcore_word *w)
+{
+	return atomic_load_explicit(&w->v, memory_order_acquire);
+}
+
+/** Context: the one writer. */
+static inline void
+tw_xcore_word_add(struct tw_xcore_word *w, uint64_t n)
+{
+	tw_xcore_word_set(w, atomic_load_explicit(&w->v, memory_order_relaxed) + n);
+}
+
 /* Clock ------------------------------------------------------------------------------------ */
 
 /* One published clock model: the control lcore writes, every data lcore takes copies. */
@@ -135,7 +160,7 @@ bool tw_xcore_clock_refresh(const struct tw_xcore_clock *c, uint32_t *seen, stru
 
 /* Readers (data lcores, id 0..n-1) and things that wait until no reader can hold them. */
 struct tw_xcore_qsbr {
-	struct rte_rcu_qsbr *var;     /* shared with rte_hash */
+	struct rte_rcu_qsbr *var;
 	struct tw_xcore_defer *first; /* control lcore only: oldest first */
 	struct tw_xcore_defer *last;
 	uint64_t deferred_cnt; /* things waiting now */
