@@ -291,6 +291,14 @@ tw_netlink_is_local(struct tw_netlink *n, const struct tw_addr *addr)
 }
 
 bool
+tw_netlink_is_down(struct tw_netlink *n, unsigned ifindex)
+{
+	struct tw_nl_link link;
+
+	return tw_nl_query_link(&n->look.query, ifindex, &link) == 0 && !link.has_carrier;
+}
+
+bool
 tw_netlink_at(const struct tw_netlink *n, unsigned idx, struct tw_netlink_info *out)
 {
 	const struct dest *d;

@@ -84,6 +84,9 @@ int tw_netlink_scope(struct tw_netlink *n, const struct tw_addr *peer, const str
 /** The address is one of this host. */
 bool tw_netlink_is_local(struct tw_netlink *n, const struct tw_addr *addr);
 
+/** The kernel knows interface @p ifindex to be down, or without carrier. */
+bool tw_netlink_is_down(struct tw_netlink *n, unsigned ifindex);
+
 /** Ask again about every destination: ports have come or gone. */
 void tw_netlink_refresh(struct tw_netlink *n);
 

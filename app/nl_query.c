@@ -286,6 +286,7 @@ on_link(const struct nlmsghdr *nlh, void *arg)
 	if (nlh->nlmsg_type != RTM_NEWLINK)
 		return MNL_CB_OK;
 	out->is_up = (ifm->ifi_flags & IFF_UP) != 0;
+	out->has_carrier = out->is_up && (ifm->ifi_flags & IFF_RUNNING) != 0;
 	mnl_attr_for_each(attr, nlh, sizeof(*ifm))
 	{
 		switch (mnl_attr_get_type(attr)) {

@@ -40,6 +40,7 @@ struct tw_nl_neigh {
 struct tw_nl_link {
 	char name[IF_NAMESIZE];
 	bool is_up;
+	bool has_carrier; /* up, and the other end is there */
 	bool is_vlan;
 	uint16_t vid; /* VLAN: identifier and protocol of the tag */
 	uint16_t tpid;

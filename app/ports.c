@@ -85,6 +85,15 @@ free_idx(const struct tw_ports *ps)
 	return -ENOSPC;
 }
 
+/* The driver of a shared interface (af_packet) may call it up whatever happens to it. */
+static void
+link_get(struct tw_ports *ps, const struct tw_port *port, struct tw_port_link *out)
+{
+	tw_port_link_get(port, out);
+	if (port->cfg.attach == TW_PORT_SHARED && port->ifindex != 0 && out->is_up)
+		out->is_up = !tw_netlink_is_down(ps->app->netlink, port->ifindex);
+}
+
 int
 tw_ports_add(struct tw_ports *ps, const struct tw_port_cfg *cfg, char err[TW_PORT_ERR_SIZE])
 {
@@ -132,7 +141,7 @@ tw_ports_add(struct tw_ports *ps, const struct tw_port_cfg *cfg, char err[TW_POR
 	memset(e, 0, sizeof(*e));
 	e->port = port;
 	clock->users++;
-	tw_port_link_get(port, &e->link);
+	link_get(ps, port, &e->link);
 	tw_log(TW_LOG_PORT, TW_LOG_NOTICE, "port %s open: device %s (%s), interface %s, %u queue%s",
 		port->cfg.name, port->dev_name, port->driver,
 		port->ifname[0] != '\0' ? port->ifname : "none", port->queue_cnt,
@@ -215,7 +224,7 @@ link_check(struct tw_ports *ps, struct tw_ports_entry *e)
 	struct tw_port_link now;
 	struct tw_out *out;
 
-	tw_port_link_get(e->port, &now);
+	link_get(ps, e->port, &now);
 	if (now.is_up == e->link.is_up && now.speed_mbps == e->link.speed_mbps)
 		return;
 	if (now.is_up != e->link.is_up) {

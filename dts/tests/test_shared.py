@@ -82,3 +82,20 @@ def test_tagged(bed, device, prepare):
                 pair.measure(family, 100, mode=mode, **FAST)
         out = pair.near.netns.sh(f"ping -q -c 20 -i 0.01 -W 2 {rig.FAR['v4']}").stdout
         assert " 0% packet loss" in out, out
+
+
+def test_link(bed):
+    """The state of a shared port is that of its interface, whatever the driver says.
+
+    Steps: take the far end of the cable down, and up again.
+    Verify: event port.state and port.show tell both.
+    """
+    with bed.inner("link") as part:
+        pair = rig.veth_pair(part)
+        with pair.near.connect() as conn:
+            conn.subscribe("port.state")
+            for state in ("down", "up"):
+                pair.far.netns.sh(f"ip link set eth0 {state}")
+                told = conn.event("port.state", 10, lambda data: data["port"] == "net0")
+                assert told["is_up"] == (state == "up"), told
+                assert conn.call("port.show", {"name": "net0"})["is_up"] == (state == "up")
