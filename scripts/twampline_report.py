@@ -76,6 +76,9 @@ def report_session(session):
         return
     c, loss, path, clock = r["counters"], r["loss"], r["path"], r["clock"]
     print(f"SID: {session.get('sid') or '-'}")
+    if session.get("receiver_port"):
+        print(f"UDP port {session['sender_port']} to {session['receiver_port']}"
+              + (", not the one asked for" if session.get("is_port_alternate") else ""))
     print(f"{c['sent']} sent, {c['received']} received, {loss['lost']} lost "
           f"({loss['lost_pct']:.3f} %), {c['late']} after Tmax, "
           f"{c['duplicates_forward']} forward and {c['duplicates_reverse']} reverse duplicates")

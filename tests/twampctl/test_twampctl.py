@@ -232,6 +232,7 @@ class Ping(Case):
         box.results["test.start"] = start
         box.results["test.stop"] = {"id": 7}
         results = [{"session": 1, "state": "ended", "sid": "00", "report": report(received),
+                    "sender_port": 50001, "receiver_port": 50002, "is_port_alternate": True,
                     "sender": {"scheduled": 10, "late": 0, "skipped": 0, "tx_refused": 0}}]
         box.results["test.show"] = {
             "id": 7, "state": state, "host": "192.0.2.1", "port": 862, "mode": "open",
@@ -251,6 +252,7 @@ class Ping(Case):
             "port": 862, "sessions": 1, "tmax_ns": 1500000000}])
         self.assertIn("5 sent, 4 received, 1 lost", err)
         self.assertIn("10 sent, 10 received, 0 lost (0.000 %)", out)
+        self.assertIn("UDP port 50001 to 50002, not the one asked for", out)
         self.assertIn("round trip               1.500/1.500/", out)
         self.assertIn("lost forward 0, reverse -, undetermined 0", out)
         self.assertIn("hops forward 0 to 2, reverse unknown", out)
