@@ -65,23 +65,26 @@ release_hugepages() {
 	rmdir "$state_dir" 2>/dev/null || true
 }
 
-# build_tree DIR COMPILER MESON-OPTION...: configure once, then compile
+# build_tree DIR COMPILER MESON-OPTION...: configure once, then compile. One at a time: ninja goes on
+# for a while when the script above it is killed, and holds the lock (descriptor 9) meanwhile.
 build_tree() {
-	local dir=$1 compiler=$2 log
+	local dir=$1 compiler=$2 log=$1.log
 
 	shift 2
 	mkdir -p "${dir%/*}"
-	log=$dir.log
-	if [ ! -e "$dir/build.ninja" ]; then
-		rm -rf "$dir"
-		CC=$compiler meson setup "$dir" "$@" >"$log" 2>&1 || {
-			cat "$log" >&2
-			die "meson setup $dir failed"
+	{
+		flock 9
+		if [ ! -e "$dir/build.ninja" ]; then
+			rm -rf "$dir"
+			CC=$compiler meson setup "$dir" "$@" >"$log" 2>&1 || {
+				cat "$log" >&2
+				die "meson setup $dir failed"
+			}
+		fi
+		ninja -C "$dir" >"$log" 2>&1 || {
+			tail -n 40 "$log" >&2
+			die "building $dir failed; the whole output is in $log"
 		}
-	fi
-	ninja -C "$dir" >"$log" 2>&1 || {
-		tail -n 40 "$log" >&2
-		die "building $dir failed; the whole output is in $log"
-	}
+	} 9>"$dir.lock"
 	rm -f "$log"
 }
