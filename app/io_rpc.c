@@ -240,9 +240,9 @@ on_listen(void *arg, uint32_t events)
 		;
 }
 
-/* A socket file that nobody answers at is left over from an earlier run. */
+/* @return 1 somebody answers, 0 nobody does, -EACCES it cannot be told */
 static int
-clear_path(const struct sockaddr_un *sa)
+answers(const struct sockaddr_un *sa)
 {
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	int res;
@@ -250,9 +250,30 @@ clear_path(const struct sockaddr_un *sa)
 	if (fd < 0)
 		return -errno;
 	res = connect(fd, (const struct sockaddr *)sa, sizeof(*sa)) == 0 || errno == EAGAIN;
+	if (res == 0 && errno == EACCES)
+		res = -EACCES;
 	close(fd);
+	return res;
+}
+
+/*
+ * A socket file that nobody answers at is left over from an earlier run. It was the service user's;
+ * root without CAP_DAC_OVERRIDE must own it to ask.
+ */
+static int
+clear_path(const struct sockaddr_un *sa)
+{
+	int res = answers(sa);
+	struct stat st;
+
+	if (res == -EACCES && lstat(sa->sun_path, &st) == 0 && S_ISSOCK(st.st_mode) &&
+		lchown(sa->sun_path, geteuid(), (gid_t)-1) == 0) {
+		res = answers(sa);
+		if (res != 0 && lchown(sa->sun_path, st.st_uid, (gid_t)-1) != 0)
+			return -errno;
+	}
 	if (res != 0)
-		return -EADDRINUSE;
+		return res > 0 ? -EADDRINUSE : res;
 	return unlink(sa->sun_path) == 0 || errno == ENOENT ? 0 : -errno;
 }
 

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) 2026 The twampline authors */
 /*
- * Folders of sockets. DPDK's parent folder is root's alone, so that the service user cannot even
- * reach its own folder in there: a descriptor taken as root can.
+ * Folders of sockets. They belong to root and to the group of the service user: both can make and
+ * remove sockets there, root even without CAP_DAC_OVERRIDE (a service manager may withhold it).
+ * Others may pass through to a socket that lets them in, as the JSON socket does its group.
+ * DPDK's parent folder is root's alone, so that the service user cannot even reach its own folder
+ * in there: a descriptor taken as root can.
  */
 #include "rundir.h"
 
@@ -18,6 +21,8 @@
 
 #include "app.h"
 
+#define DIR_MODE 0771
+
 int
 tw_rundir_make(struct tw_app *app, char *err, size_t size)
 {
@@ -31,10 +36,11 @@ tw_rundir_make(struct tw_app *app, char *err, size_t size)
 			app->dir, strerror(-ret));
 		return ret;
 	}
-	if (app->privs.is_dropping && chown(app->dir, app->privs.uid, app->privs.gid) != 0) {
+	if (chown(app->dir, geteuid(), app->privs.is_dropping ? app->privs.gid : getegid()) != 0 ||
+		chmod(app->dir, DIR_MODE) != 0) {
 		ret = -errno;
-		snprintf(err, size, "cannot give %s to user %s: %s", app->dir, app->privs.user,
-			strerror(-ret));
+		snprintf(err, size, "cannot give %s to the group of user %s: %s", app->dir,
+			app->privs.user, strerror(-ret));
 		return ret;
 	}
 	return 0;
@@ -81,7 +87,8 @@ eal_hand_over(struct tw_app *app)
 	const char *path = rte_eal_get_runtime_dir();
 
 	app->eal_dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (app->eal_dir < 0 || fchown(app->eal_dir, app->privs.uid, app->privs.gid) != 0)
+	if (app->eal_dir < 0 || fchown(app->eal_dir, 0, app->privs.gid) != 0 ||
+		fchmod(app->eal_dir, DIR_MODE) != 0)
 		tw_log(TW_LOG_APP, TW_LOG_WARNING, "cannot give %s to user %s: %s", path,
 			app->privs.user, strerror(errno));
 }

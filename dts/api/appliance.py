@@ -144,14 +144,15 @@ def command(bed, name, config=None, lcores="0@0,1@0,2@1", options=(), eal=("--in
     return [str(word) for word in argv]
 
 
-def start(bed, netns, name, config=(), patience=30, **how):
-    """Start one and wait until it serves (READY=1 of sd_notify, or its end)."""
+def start(bed, netns, name, config=(), patience=30, before=(), **how):
+    """Start one, by the command `before` if given, and wait until it serves (READY=1 of sd_notify)
+    or ends."""
     notify = bed.run_dir / f"{name}.notify"
     notify.unlink(missing_ok=True)
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ready:
         ready.bind(str(notify))
         os.chmod(notify, 0o666)
-        process = bed.spawn(netns, ["env", f"NOTIFY_SOCKET={notify}",
+        process = bed.spawn(netns, ["env", f"NOTIFY_SOCKET={notify}", *before,
                                     *command(bed, name, config, **how)], name)
         app = Appliance(bed, netns, name, process)
         deadline = time.monotonic() + patience

@@ -365,6 +365,42 @@ def test_killed(bed):
     assert again.stop() == 0
 
 
+def test_service(bed):
+    """Under the systemd unit root has no more capabilities than the unit names.
+
+    Steps: start with the unit's bounding set and its RUNTIME_DIRECTORY, rpc_group set; call as a
+        member of the group, as a stranger, and start a second one; kill, start again.
+    Verify: it starts each time and makes the sockets of its devices; the member gets an answer, the
+        stranger none; the second gives up and leaves the first reachable.
+    """
+    unit = (appliance.TOP / "app" / "systemd" / "twampline@.service.in").read_text()
+    named = re.search("^CapabilityBoundingSet=(.*)$", unit, re.M)[1].lower().replace("cap_", "+")
+    before = ("env", "RUNTIME_DIRECTORY=/run/twampline:/run/dpdk", "setpriv", "--no-new-privs",
+              "--bounding-set", ",".join(["-all", *named.split()]), "--inh-caps", "-all")
+    netns = bed.netns("service", "eth0")
+    config = ["set config idle sleep", "set config rpc_group games",
+              "add port net0 profile af_packet dev eth0",
+              f"add port net1 profile memif args role=server,socket={bed.run_dir}/service/memif.sock"]
+
+    def called_by(group):
+        return subprocess.run(["setpriv", "--reuid", "daemon", "--regid", group, "--clear-groups",
+                               "/usr/bin/python3", "-B", appliance.TWAMPCTL, "--socket", app.socket,
+                               "system.version"], capture_output=True, check=False).returncode
+
+    app = appliance.start(bed, netns, "service", config, before=before)
+    assert (app.folder / "memif.sock").exists()
+    assert (called_by("games"), called_by("mail")) == (0, 3)
+    status, text = appliance.run_to_end(
+        bed, netns, [*before, *appliance.command(bed, "service", config)])
+    assert status > 0 and "another appliance answers there" in text, text
+    assert called_by("games") == 0 and app.call("system.show")["pid"] == app.pid
+    app.stop(signal.SIGKILL)
+    app = appliance.start(bed, netns, "service", config, before=before)
+    assert app.call("system.show")["pid"] == app.pid
+    assert app.stop() == 0
+    assert not list(app.folder.iterdir())
+
+
 def test_port_cycle(pair, bed):
     """Ports come and go while others work.
 
