@@ -113,7 +113,7 @@ ippm_server_rekeyed(struct ippm_server *srv, const void *old_owner, const void *
 	ippm_lock(srv);
 	old = ippm_store_find(&srv->store, old_owner);
 	node = establish(srv, owner, rec);
-	if (node && old && old != node) {
+	if (node && old && old != node && old->rec.state == IPPM_S_ESTABLISHED) {
 		ippm_store_set_state(&srv->store, old, IPPM_S_SUPERSEDED);
 		memcpy(old->rec.new_spi_i, node->rec.spi_i, IPPM_SPI_LEN);
 		memcpy(old->rec.new_spi_r, node->rec.spi_r, IPPM_SPI_LEN);

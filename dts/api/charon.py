@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from dts.api import ippm
+from dts.api import ippm, vici
 from dts.framework import bed as beds
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
@@ -116,14 +116,19 @@ class Daemon:
     def swanctl(self, *words, check=True):
         return beds.run([SCRIPT, "swanctl", self.netns.name, str(self.folder), *words], check=check)
 
-    def initiate(self, name, timeout=10):
-        return self.swanctl("--initiate", "--ike", name, "--timeout", str(timeout))
+    def vici(self, command, **fields):
+        return vici.call(self.folder / "vici", command, **fields)
+
+    def initiate(self, name, child=None):
+        """Wait until the SA of a connection, or a Child SA, is there."""
+        return self.vici("initiate", timeout=10000, **({"child": child} if child else {"ike": name}))
 
     def rekey(self, name, reauth=False):
-        return self.swanctl("--rekey", "--ike", name, *(["--reauth"] if reauth else []))
+        return self.vici("rekey", ike=name, reauth="yes" if reauth else "no")
 
-    def terminate(self, name, *words):
-        return self.swanctl("--terminate", "--ike", name, *words)
+    def terminate(self, name, force=False):
+        """Wait until the SAs of a connection are gone."""
+        return self.vici("terminate", ike=name, force="yes" if force else "no", timeout=10000)
 
     def client(self):
         return ippm.Client(self.socket)
