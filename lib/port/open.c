@@ -22,14 +22,6 @@
 
 #define RX_CKSUM (RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_UDP_CKSUM)
 
-static const struct tw_port_nic nic_of_ethdev = {
-	.read_clock = rte_eth_read_clock,
-	.timesync_enable = rte_eth_timesync_enable,
-	.timesync_disable = rte_eth_timesync_disable,
-	.timesync_read_time = rte_eth_timesync_read_time,
-	.timesync_read_tx_timestamp = rte_eth_timesync_read_tx_timestamp,
-};
-
 int64_t
 port_now_ns(void)
 {
@@ -394,7 +386,7 @@ tw_port_open(const struct tw_port_cfg *cfg, const struct tw_port_env *env,
 		return -ENOMEM;
 	}
 	p->cfg = *cfg;
-	p->nic = cfg->nic != NULL ? cfg->nic : &nic_of_ethdev;
+	p->nic = cfg->nic != NULL ? cfg->nic : &port_nic_ethdev;
 	p->idx = cfg->idx;
 	p->eth_id = RTE_MAX_ETHPORTS;
 	p->tap_eth_id = RTE_MAX_ETHPORTS;

@@ -52,6 +52,9 @@ void port_device_remove(struct tw_port *p);
 /* Does a list of arguments hold this "key=value"? */
 bool port_args_have(const char *args, const char *key_value);
 
+/* nic.c */
+extern const struct tw_port_nic port_nic_ethdev;
+
 /* exception.c */
 int port_exception_open(struct tw_port *p, int socket_id, char *err);
 void port_exception_close(struct tw_port *p);

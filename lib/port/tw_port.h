@@ -42,18 +42,19 @@ enum tw_port_attach {
 };
 
 /*
- * What a device can do with time. Arguments and results are those of the functions of ethdev with
- * these names, which are the default; a simulated NIC brings its own, since nothing can be added
- * to an ethdev from outside its driver. Call them as port->nic->read_clock(port->eth_id, ...).
+ * What a device can do with time. Results are those of the functions of ethdev with these names,
+ * which are the default; a simulated NIC brings its own, since nothing can be added to an ethdev
+ * from outside its driver. Call them as port->nic->read_clock(port, &ticks).
  */
+struct tw_port;
 struct tw_port_nic {
 	uint64_t rx_offloads; /* capabilities beyond those that ethdev tells */
 	uint64_t tx_offloads;
-	int (*read_clock)(uint16_t eth_id, uint64_t *ticks);
-	int (*timesync_enable)(uint16_t eth_id);
-	int (*timesync_disable)(uint16_t eth_id);
-	int (*timesync_read_time)(uint16_t eth_id, struct timespec *ts);
-	int (*timesync_read_tx_timestamp)(uint16_t eth_id, struct timespec *ts);
+	int (*read_clock)(const struct tw_port *p, uint64_t *ticks);
+	int (*timesync_enable)(const struct tw_port *p);
+	int (*timesync_disable)(const struct tw_port *p);
+	int (*timesync_read_time)(const struct tw_port *p, struct timespec *ts);
+	int (*timesync_read_tx_timestamp)(const struct tw_port *p, struct timespec *ts);
 };
 
 /* What the operator asks for. Zero or "" takes the default. */
@@ -73,6 +74,7 @@ struct tw_port_cfg {
 	char clock[TW_PORT_NAME_SIZE]; /* name of its clock: the caller's; gives clock_idx */
 	bool is_promisc;
 	const struct tw_port_nic *nic; /* default: ethdev's */
+	void *nic_arg;                 /* for them */
 };
 
 /* What is the same for all ports. */
