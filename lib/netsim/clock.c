@@ -9,7 +9,7 @@
 #include <errno.h>
 #include <math.h>
 
-#include <tw_base.h>
+#include "tw_base.h"
 
 #define PPB    1000000000LL
 #define TWO_PI 6.283185307179586

@@ -8,7 +8,7 @@
 #include <math.h>
 #include <string.h>
 
-#include <tw_base.h>
+#include "tw_base.h"
 
 #define NS_PS    1000
 #define SHAPE    3000U
