@@ -44,6 +44,7 @@ struct tw_sessions;  /* sessions.h */
 struct tw_shell;     /* shell.h */
 struct tw_telemetry; /* telemetry.h */
 struct tw_tests;     /* test_run.h */
+struct tw_simwire;   /* simwire.h */
 struct tw_dp;        /* lib/dp */
 
 /* How far the control lcore is. */
@@ -84,6 +85,7 @@ struct tw_app {
 	struct tw_dp *dp;
 	struct tw_ports *ports;
 	struct tw_netlink *netlink;
+	struct tw_simwire *simwire; /* NULL: no simulated wire */
 	struct tw_hold *hold;
 	struct tw_kdf_pool *kdf;
 	struct tw_keyring *keys;

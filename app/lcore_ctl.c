@@ -27,6 +27,7 @@
 #include "rundir.h"
 #include "sessions.h"
 #include "shell.h"
+#include "simwire.h"
 #include "telemetry.h"
 #include "test_run.h"
 #include "tw_control.h"
@@ -126,6 +127,22 @@ netlink_stop(struct tw_app *app)
 {
 	tw_netlink_free(app->netlink);
 	app->netlink = NULL;
+}
+
+static int
+netsim_start(struct tw_app *app, char *err, size_t size)
+{
+	char text[TW_PORT_ERR_SIZE] = "";
+	struct tw_simwire_cfg cfg;
+	int ret;
+
+	if (!app->options.has_netsim)
+		return 0;
+	tw_simwire_defaults(&cfg);
+	ret = tw_simwire_add(app, &cfg, text);
+	if (ret != 0)
+		snprintf(err, size, "--netsim: %s", text);
+	return ret;
 }
 
 static int
@@ -358,6 +375,7 @@ static const struct module modules[] = {
 	{"server", server_start, server_stop},
 	{"tests", tests_start, tests_stop},
 	{"settings", settings_start, NULL},
+	{"netsim", netsim_start, NULL},
 	{"shell", shell_start, shell_stop},
 	{"rpc", rpc_start, rpc_stop},
 };

@@ -7,6 +7,7 @@
 #define TW_LCORE_DATA_H
 
 struct tw_app;
+struct tw_gaps; /* gaps.h */
 
 /* What a data lcore does when a turn found nothing. */
 enum tw_idle {
@@ -22,7 +23,8 @@ const char *tw_idle_name(unsigned idle);
 /* Argument of a data lcore; main's memory, as long as the lcore runs. */
 struct tw_lcore_data_arg {
 	struct tw_app *app;
-	unsigned idx; /* data lcore, 0.. */
+	unsigned idx;                   /* data lcore, 0.. */
+	_Atomic(struct tw_gaps *) gaps; /* w: control  r: lcore, in housekeeping; NULL: not kept */
 };
 
 /**

@@ -53,7 +53,8 @@ tw_lcores_launch(struct tw_app *app, char *err, size_t err_size)
 	int ret;
 
 	for (i = 0; i < app->data_lcore_cnt; i++) {
-		app->data_arg[i] = (struct tw_lcore_data_arg){.app = app, .idx = i};
+		app->data_arg[i].app = app;
+		app->data_arg[i].idx = i;
 		ret = rte_eal_remote_launch(
 			tw_lcore_data_main, &app->data_arg[i], app->data_lcores[i]);
 		if (ret != 0)

@@ -284,6 +284,16 @@ tw_netlink_scope(struct tw_netlink *n, const struct tw_addr *peer, const struct 
 	return tw_nl_path_find(&n->look, peer, local, 0, out, NULL, why);
 }
 
+void
+tw_netlink_wire(struct tw_netlink *n,
+	bool (*wired)(void *arg, const struct tw_addr *dst, const struct tw_addr *src,
+		struct tw_netlink_path *out),
+	void *arg)
+{
+	n->look.wired = wired;
+	n->look.wired_arg = arg;
+}
+
 bool
 tw_netlink_is_local(struct tw_netlink *n, const struct tw_addr *addr)
 {

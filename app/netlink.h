@@ -56,6 +56,12 @@ typedef void (*tw_netlink_fn)(
 /** @return NULL with errno set */
 struct tw_netlink *tw_netlink_new(struct tw_loop *loop, tw_netlink_port_fn port_of, void *arg);
 
+/** Ask @p wired first (nl_path.h). */
+void tw_netlink_wire(struct tw_netlink *n,
+	bool (*wired)(void *arg, const struct tw_addr *dst, const struct tw_addr *src,
+		struct tw_netlink_path *out),
+	void *arg);
+
 /** Watches must be gone. NULL is fine. */
 void tw_netlink_free(struct tw_netlink *n);
 

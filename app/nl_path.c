@@ -109,6 +109,11 @@ tw_nl_path_find(struct tw_nl_path *p, const struct tw_addr *dst, const struct tw
 	int ret;
 
 	memset(out, 0, sizeof(*out));
+	if (p->wired != NULL && p->wired(p->wired_arg, dst, src, out)) {
+		if (hop != NULL)
+			*hop = *dst;
+		return 0;
+	}
 	ret = route_find(p, dst, src, oif, &rt, why);
 	if (ret != 0)
 		return ret;
@@ -127,6 +132,9 @@ tw_nl_path_neigh(
 	char text[TW_ADDR_STR_SIZE];
 	struct tw_nl_neigh neigh;
 	int ret;
+
+	if (path->ifindex == 0)
+		return 0; /* wired */
 
 	if (tw_addr_is_zero(&path->src))
 		return say(-EADDRNOTAVAIL, why,

@@ -17,6 +17,11 @@ struct tw_nl_path {
 	struct tw_nl_query query;
 	tw_netlink_port_fn port_of;
 	void *port_arg;
+	/** Addresses the kernel knows no way to: those behind a simulated wire. NULL: none. @return
+	 *  whether it is one, with the path filled in; its ifindex is 0 */
+	bool (*wired)(void *arg, const struct tw_addr *dst, const struct tw_addr *src,
+		struct tw_netlink_path *out);
+	void *wired_arg;
 };
 
 /**

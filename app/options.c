@@ -31,6 +31,7 @@ enum {
 	OPT_CONFIG,
 	OPT_USER,
 	OPT_KEEP_ROOT,
+	OPT_NETSIM,
 	OPT_RUN_DIR,
 	OPT_LOG,
 	OPT_LOG_LEVEL,
@@ -46,6 +47,7 @@ static const struct option long_options[] = {
 	{"interactive", no_argument, NULL, 'i'},
 	{"user", required_argument, NULL, OPT_USER},
 	{"keep-root", no_argument, NULL, OPT_KEEP_ROOT},
+	{"netsim", no_argument, NULL, OPT_NETSIM},
 	{"run-dir", required_argument, NULL, OPT_RUN_DIR},
 	{"log", required_argument, NULL, OPT_LOG},
 	{"log-level", required_argument, NULL, OPT_LOG_LEVEL},
@@ -69,6 +71,8 @@ tw_options_help(void)
 	       "  --user USER        run as this user once ports and sockets are open\n"
 	       "                     (default: twampline, or nobody where there is no such user)\n"
 	       "  --keep-root        do not change the user\n"
+	       "  --netsim           make a simulated wire: ports sim0 and sim1, 127.0.2.1 and\n"
+	       "                     127.0.2.2 reached over it (see `help netsim`)\n"
 	       "  --run-dir DIR      parent of the socket folder (default: /run/twampline)\n"
 	       "  --log SINK         auto, stderr or journal (default: auto)\n"
 	       "  --log-level TEXT   LEVEL or AREA=LEVEL[,AREA=LEVEL...]; levels: error, warning,\n"
@@ -190,6 +194,9 @@ option_take(struct tw_options *a, int opt, const char *given, char *err, size_t 
 		return 0;
 	case OPT_KEEP_ROOT:
 		a->keeps_root = true;
+		return 0;
+	case OPT_NETSIM:
+		a->has_netsim = true;
 		return 0;
 	case OPT_RUN_DIR:
 		a->run_dir = optarg;

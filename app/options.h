@@ -34,6 +34,7 @@ struct tw_options {
 	const char *run_dir; /* parent of the appliance's socket folder */
 	bool is_interactive; /* -i */
 	bool keeps_root;     /* --keep-root: no change of user */
+	bool has_netsim;     /* --netsim */
 	enum tw_log_sink log_sink;
 	uint32_t reflectors_max; /* sessions there is room for; 0: the data plane's default */
 	uint32_t senders_max;

@@ -14,6 +14,7 @@
 #include "clocks.h"
 #include "event.h"
 #include "netlink.h"
+#include "simwire.h"
 #include "tw_dp.h"
 
 #define LINK_CHECK_NS INT64_C(200000000)
@@ -37,13 +38,32 @@ tw_ports_new(struct tw_app *app)
 	return ps;
 }
 
+bool
+tw_ports_are_gone(struct tw_ports *ps, const int *idx, unsigned cnt)
+{
+	for (unsigned i = 0; i < cnt; i++)
+		if (idx[i] >= 0 && (!ps->entry[idx[i]].is_going ||
+					   !tw_dp_port_is_gone(ps->app->dp, (unsigned)idx[i])))
+			return false;
+	return true;
+}
+
+unsigned
+tw_ports_exception_poll(struct tw_ports *ps, int idx)
+{
+	return tw_port_exception_poll(ps->entry[idx].port);
+}
+
 static void
 entry_close(struct tw_ports *ps, struct tw_ports_entry *e)
 {
+	const unsigned idx = e->port->idx;
+
 	tw_log(TW_LOG_PORT, TW_LOG_NOTICE, "port %s closed", e->port->cfg.name);
 	tw_clocks_get(ps->app->clocks, e->port->clock_idx)->users--;
 	tw_port_close(e->port);
 	memset(e, 0, sizeof(*e));
+	tw_simwire_closed(ps->app, idx);
 	if (ps->app->netlink != NULL)
 		tw_netlink_refresh(ps->app->netlink);
 }
@@ -56,15 +76,19 @@ tw_ports_free(struct tw_ports *ps)
 
 	if (ps == NULL)
 		return;
-	for (i = 0; i < TW_PORT_MAX; i++)
-		if (ps->entry[i].port != NULL && !ps->entry[i].is_going)
-			tw_dp_port_del(ps->app->dp, i);
+	for (i = 0; i < TW_PORT_MAX; i++) {
+		if (ps->entry[i].port == NULL || ps->entry[i].is_going)
+			continue;
+		tw_dp_port_del(ps->app->dp, i);
+		ps->entry[i].is_going = true;
+	}
 	for (i = 0; i < TW_PORT_MAX; i++) {
 		if (ps->entry[i].port == NULL)
 			continue;
 		for (tries = 0; tries < CLOSE_TRIES; tries++) {
 			tw_dp_poll(ps->app->dp);
-			if (tw_dp_port_is_gone(ps->app->dp, i))
+			if (tw_dp_port_is_gone(ps->app->dp, i) &&
+				tw_simwire_may_close(ps->app, ps->entry[i].port))
 				break;
 			nanosleep(&pause, NULL);
 		}
@@ -253,7 +277,8 @@ tw_ports_tick(struct tw_ports *ps, int64_t now_ns)
 		if (e->port == NULL)
 			continue;
 		if (e->is_going) {
-			if (tw_dp_port_is_gone(ps->app->dp, i))
+			if (tw_dp_port_is_gone(ps->app->dp, i) &&
+				tw_simwire_may_close(ps->app, e->port))
 				entry_close(ps, e);
 			continue;
 		}

@@ -53,6 +53,12 @@ int tw_ports_of_ifindex(void *ports, unsigned ifindex);
 void tw_ports_hold(struct tw_ports *ps, unsigned idx);
 void tw_ports_put(struct tw_ports *ps, unsigned idx);
 
+/** All of these ports (negative: none) are taken from the data lcores. For simwire.h. */
+bool tw_ports_are_gone(struct tw_ports *ps, const int *idx, unsigned cnt);
+
+/** Move exception frames of one port. @return as tw_port_exception_poll() */
+unsigned tw_ports_exception_poll(struct tw_ports *ps, int idx);
+
 /** Move exception frames, notice links, close what is gone. */
 void tw_ports_tick(struct tw_ports *ps, int64_t now_ns);
 

@@ -23,6 +23,7 @@
 #include "event.h"
 #include "io_ctl.h"
 #include "ports.h"
+#include "simwire.h"
 #include "test_i.h"
 #include "tw_crypto.h"
 #include "tw_tst.h"
@@ -152,7 +153,9 @@ cli_cfg_fill(const struct tw_test *t, struct tw_io_cli_cfg *cfg)
 	cfg->cli.t_greeting_ns = t->p.connect_ns;
 	cfg->cli.t_setup_ns = t->p.connect_ns;
 	cfg->cli.t_answer_ns = t->p.connect_ns;
-	cfg->cli.own = tw_ctl_io_srv(t->app->ctl_io);
+	/* over the simulated wire we do measure to ourselves */
+	cfg->cli.own =
+		tw_simwire_is_ours(t->app, &t->p.host) ? NULL : tw_ctl_io_srv(t->app->ctl_io);
 }
 
 /* What can be refused before anything is sent. */

@@ -141,10 +141,16 @@ tw_netsim_dir_set(struct tw_netsim_dir *d, const struct tw_netsim_imp *imp)
 			(uint64_t)(((unsigned __int128)8000000000000ULL << 16) / imp->rate_bps);
 	if (imp->burst_begin_ppm == 0)
 		d->is_bad = false;
-	if (is_new) {
-		d->cnt = 0;
-		streams_seed(d);
-	}
+	if (is_new)
+		tw_netsim_dir_restart(d);
+}
+
+void
+tw_netsim_dir_restart(struct tw_netsim_dir *d)
+{
+	d->cnt = 0;
+	d->is_bad = false;
+	streams_seed(d);
 }
 
 void

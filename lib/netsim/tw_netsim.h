@@ -105,6 +105,9 @@ void tw_netsim_dir_init(struct tw_netsim_dir *d, const struct tw_netsim_imp *imp
 /** Change it while it runs: order and line go on; the streams begin anew if the seed differs. */
 void tw_netsim_dir_set(struct tw_netsim_dir *d, const struct tw_netsim_imp *imp);
 
+/** Begin the streams anew, and the counts of every n-th and of traces. */
+void tw_netsim_dir_restart(struct tw_netsim_dir *d);
+
 /**
  * A packet leaves.
  * @param depart_ns  wire time; later or equal from call to call

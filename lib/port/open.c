@@ -360,6 +360,8 @@ bring_up(struct tw_port *p, const struct tw_port_env *env, char *err)
 		return res;
 	}
 	res = port_socket_give(p, env, err);
+	if (res == 0 && p->nic->opened != NULL)
+		res = p->nic->opened(p);
 	if (res != 0)
 		return res;
 	if (p->priv->profile.leaves_xdp)

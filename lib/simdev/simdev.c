@@ -42,11 +42,12 @@ on_tx(uint16_t eth_id, uint16_t queue, struct rte_mbuf *pkts[], uint16_t n, void
 }
 
 int
-tw_simdev_attach(struct tw_simdev *sim, unsigned end, const struct tw_port *port)
+end_opened(struct tw_port *port)
 {
-	struct tw_simdev_end *e = &sim->end[end];
+	struct tw_simdev_end *e = port->cfg.nic_arg;
 
 	e->eth_id = port->eth_id;
+	memcpy(port->mac, e->mac, sizeof(port->mac));
 	return rte_eth_add_tx_callback(port->eth_id, 0, on_tx, e) != NULL ? 0 : -rte_errno;
 }
 
@@ -183,6 +184,7 @@ tw_simdev_new(const struct tw_simdev_cfg *cfg, char *err, size_t size, struct tw
 	for (unsigned i = 0; i < TW_SIMDEV_ENDS; i++) {
 		sim->end[i].sim = sim;
 		sim->end[i].idx = i;
+		memcpy(sim->end[i].mac, (const uint8_t[]){2, 0, 0, 'T', 'W', (uint8_t)i}, 6);
 	}
 	res = make(sim, cfg);
 	if (res != 0) {
@@ -253,6 +255,12 @@ tw_simdev_end(struct tw_simdev *sim, unsigned end)
 	return &sim->end[end];
 }
 
+const uint8_t *
+tw_simdev_mac(const struct tw_simdev *sim, unsigned end)
+{
+	return sim->end[end].mac;
+}
+
 const struct tw_port_nic *
 tw_simdev_nic(const struct tw_simdev *sim, unsigned end)
 {
@@ -280,10 +288,10 @@ trace_copy(struct tw_simdev_end *e, struct tw_netsim_imp *imp)
 }
 
 int
-tw_simdev_impair(
-	struct tw_simdev *sim, unsigned end, const struct tw_netsim_imp *imp, const char **why)
+tw_simdev_impair(struct tw_simdev *sim, unsigned end, const struct tw_netsim_imp *imp,
+	bool restarts, const char **why)
 {
-	struct cmd cmd = {.end = end, .imp = *imp};
+	struct cmd cmd = {.end = end, .restarts = restarts, .imp = *imp};
 	int res;
 
 	*why = tw_netsim_imp_check(imp);

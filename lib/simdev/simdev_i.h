@@ -26,6 +26,7 @@ struct __rte_cache_aligned tw_simdev_end {
 	/* constant */
 	struct tw_simdev *sim;
 	unsigned idx;
+	uint8_t mac[6];
 	struct rte_ring *out; /* from the transmit burst to the wire */
 	struct rte_ring *in;  /* from the wire to the receive burst */
 	char dev[RTE_ETH_NAME_MAX_LEN];
@@ -50,8 +51,8 @@ struct __rte_cache_aligned tw_simdev_end {
 };
 
 struct cmd {
-	uint32_t end; /* TW_SIMDEV_ENDS: restart the log */
-	uint32_t reserved;
+	uint32_t end;      /* TW_SIMDEV_ENDS: restart the log */
+	uint32_t restarts; /* the draws */
 	struct tw_netsim_imp imp;
 };
 
@@ -104,6 +105,9 @@ nic_read_ns(const struct tw_simdev_end *e, uint64_t ticks)
 		return (int64_t)ticks;
 	return (int64_t)((__int128)ticks * TW_CLOCK_NS_PER_S / (int64_t)e->nic.hz);
 }
+
+/* simdev.c */
+int end_opened(struct tw_port *port);
 
 /* nic.c */
 void nic_ops_make(struct tw_simdev_end *e);

@@ -9,9 +9,8 @@
  * schedule), and has a simulated reference clock.
  *
  * Use: tw_simdev_new(); per end tw_port_open() with dev = tw_simdev_dev(), profile "ring",
- * queue_cnt = 1, nic = tw_simdev_nic(), nic_arg = tw_simdev_end(); tw_simdev_attach() before a data
- * lcore has the port; an lcore runs tw_simdev_turn() in a loop. The ports are closed, and the lcore
- * has stopped, before tw_simdev_free().
+ * queue_cnt = 1, nic = tw_simdev_nic(), nic_arg = tw_simdev_end(); an lcore runs tw_simdev_turn()
+ * in a loop. The ports are closed, and the lcore has stopped, before tw_simdev_free().
  *
  * Who runs what. One control thread makes, changes, reads and frees; one wire lcore turns; the
  * data lcores only enter through the ethdevs. Wire time is 0 at the start and runs with the
@@ -73,13 +72,14 @@ const char *tw_simdev_dev(const struct tw_simdev *sim, unsigned end);
 struct tw_simdev_end *tw_simdev_end(struct tw_simdev *sim, unsigned end);
 const struct tw_port_nic *tw_simdev_nic(const struct tw_simdev *sim, unsigned end);
 
-/** Have departures stamped. Context: control, after tw_port_open(). @return 0 or -errno */
-int tw_simdev_attach(struct tw_simdev *sim, unsigned end, const struct tw_port *port);
+/** MAC address of an end. */
+const uint8_t *tw_simdev_mac(const struct tw_simdev *sim, unsigned end);
 
-/** Change what happens to packets away from @p end. Context: control. The trace, if any, is copied.
+/** Change what happens to packets away from @p end; @p restarts: begin the draws anew. Context:
+ *  control. The trace, if any, is copied.
  *  @return 0, -EAGAIN (too many changes at once), -ENOMEM; -EINVAL with the field in @p why */
-int tw_simdev_impair(
-	struct tw_simdev *sim, unsigned end, const struct tw_netsim_imp *imp, const char **why);
+int tw_simdev_impair(struct tw_simdev *sim, unsigned end, const struct tw_netsim_imp *imp,
+	bool restarts, const char **why);
 
 /** What happens to packets away from @p end, as told last. Context: control. */
 const struct tw_netsim_imp *tw_simdev_imp(const struct tw_simdev *sim, unsigned end);

@@ -197,6 +197,8 @@ cmds_run(struct tw_simdev *sim)
 	while (tw_xcore_ring_pop(sim->cmd, &cmd, 1) == 1) {
 		if (cmd.end < TW_SIMDEV_ENDS) {
 			tw_netsim_dir_set(&sim->end[cmd.end].dir, &cmd.imp);
+			if (cmd.restarts)
+				tw_netsim_dir_restart(&sim->end[cmd.end].dir);
 			continue;
 		}
 		/* what is under way has no record any more */

@@ -51,7 +51,6 @@ port_open(struct rig *r, unsigned end)
 	snprintf(cfg.name, sizeof(cfg.name), "p%u", end);
 	snprintf(cfg.dev, sizeof(cfg.dev), "%s", tw_simdev_dev(r->sim, end));
 	cr_assert_eq(tw_port_open(&cfg, &env, err, &r->port[end]), 0, "%s", err);
-	cr_assert_eq(tw_simdev_attach(r->sim, end, r->port[end]), 0);
 }
 
 static struct rig
@@ -264,13 +263,13 @@ Test(simdev, changes_while_it_runs)
 
 	put(&r, 0, frame(&r, 0));
 	rte_pktmbuf_free(get(&r, 1));
-	cr_assert_eq(tw_simdev_impair(r.sim, 0, &imp, &why), 0);
+	cr_assert_eq(tw_simdev_impair(r.sim, 0, &imp, false, &why), 0);
 	put(&r, 0, frame(&r, 0));
 	rte_pktmbuf_free(get(&r, 1));
 	cr_assert_eq(rec(&r, 0)->due_ns, rec(&r, 0)->depart_ns);
 	cr_assert_eq(rec(&r, 1)->due_ns, rec(&r, 1)->depart_ns + 3000);
 	imp.loss_ppm = 2000000;
-	cr_assert_eq(tw_simdev_impair(r.sim, 0, &imp, &why), -EINVAL);
+	cr_assert_eq(tw_simdev_impair(r.sim, 0, &imp, false, &why), -EINVAL);
 	cr_assert_str_eq(why, "loss_ppm");
 	cr_assert_eq(tw_simdev_imp(r.sim, 0)->loss_ppm, 0);
 	cr_assert_eq(tw_simdev_log_restart(r.sim), 0);

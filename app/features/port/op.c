@@ -249,6 +249,8 @@ config_lines(struct tw_app *app, struct tw_op_lines *lines)
 		struct words w = {.w = {"add", "port"}, .cnt = 2};
 
 		c = &e->port->cfg;
+		if (c->nic != NULL)
+			continue; /* of the simulated wire, which makes it */
 		snprintf(mtu, sizeof(mtu), "%u", c->mtu);
 		snprintf(queues, sizeof(queues), "%u", c->queue_cnt);
 		snprintf(desc, sizeof(desc), "%u", c->desc_cnt);

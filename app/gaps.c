@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) 2026 The twampline authors */
+/* Gaps, as they are found, and the spinner. */
+#include "gaps.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <rte_cycles.h>
+
+struct tw_gaps *
+tw_gaps_new(uint64_t tsc_hz)
+{
+	struct tw_gaps *g = malloc(sizeof(*g));
+
+	if (g == NULL)
+		return NULL;
+	memset(g, 0, sizeof(*g)); /* touched: the lcore takes no page fault */
+	g->limit_tsc = TW_GAPS_NS * tsc_hz / NS_PER_S;
+	g->cost_max_tsc = TW_GAPS_COST_MAX * tsc_hz / NS_PER_S;
+	g->last_tsc = rte_rdtsc();
+	return g;
+}
+
+void
+tw_gaps_note(struct tw_gaps *g, uint64_t begin_tsc, uint64_t end_tsc)
+{
+	const uint64_t cnt = atomic_load_explicit(&g->cnt, memory_order_relaxed);
+	const uint64_t lost = atomic_load_explicit(&g->lost_tsc, memory_order_relaxed);
+
+	g->gap[cnt % TW_GAPS_KEPT] = (struct tw_gap){begin_tsc, end_tsc};
+	atomic_store_explicit(&g->lost_tsc, lost + (end_tsc - begin_tsc), memory_order_relaxed);
+	atomic_store_explicit(&g->cnt, cnt + 1, memory_order_release);
+}
+
+void
+tw_gaps_spin(struct tw_gaps *g)
+{
+	const uint64_t begin_tsc = rte_rdtsc();
+	const uint64_t spin_tsc = atomic_load_explicit(&g->spin_tsc, memory_order_relaxed);
+	uint64_t last_tsc = begin_tsc, now_tsc, lost_tsc = 0, cnt = 0;
+
+	do {
+		now_tsc = rte_rdtsc();
+		if (now_tsc - last_tsc > g->limit_tsc) {
+			lost_tsc += now_tsc - last_tsc;
+			cnt++;
+		}
+		last_tsc = now_tsc;
+	} while (now_tsc - begin_tsc < spin_tsc);
+	g->spun_tsc = now_tsc - begin_tsc;
+	g->spin_lost_tsc = lost_tsc;
+	g->spin_cnt = cnt;
+	g->last_tsc = now_tsc;
+	atomic_store_explicit(&g->spin_tsc, 0, memory_order_release);
+}
