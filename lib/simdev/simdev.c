@@ -28,14 +28,14 @@ static uint16_t
 on_tx(uint16_t eth_id, uint16_t queue, struct rte_mbuf *pkts[], uint16_t n, void *arg)
 {
 	const struct tw_simdev_end *e = arg;
+	/* first of all: to see what room there is waits for a cache line of the wire's */
+	const uint64_t tsc = rte_rdtsc();
 	const unsigned room = rte_ring_free_count(e->out);
-	uint64_t tsc;
 
 	(void)eth_id;
 	(void)queue;
 	if (n > room)
 		n = (uint16_t)room;
-	tsc = rte_rdtsc();
 	for (uint16_t i = 0; i < n; i++)
 		*depart_of(e->sim, pkts[i]) = tsc;
 	return n;

@@ -6,7 +6,8 @@
  * inside the transmit burst of the end it leaves by, its arrival when the receive burst of the
  * other end can see it, which is never before the scheduled time. Either end can have a NIC with a
  * clock of its own (arrival stamps, a readable clock, one departure stamp at a time, departures on
- * schedule), and has a simulated reference clock.
+ * schedule); a packet has arrived when such a NIC stamps it, a moment before the receive burst can
+ * see it. Either end has a simulated reference clock.
  *
  * Use: tw_simdev_new(); per end tw_port_open() with dev = tw_simdev_dev(), profile "ring",
  * queue_cnt = 1, nic = tw_simdev_nic(), nic_arg = tw_simdev_end(); an lcore runs tw_simdev_turn()

@@ -155,6 +155,32 @@ take(struct tw_simdev_end *e, struct rte_mbuf *m)
 		rte_pktmbuf_free(m);
 }
 
+/*
+ * A NIC stamps a packet before the receive burst can see it; without one it has arrived when that
+ * can: after the fence the ring's new tail is in this core's cache, for the other to find.
+ * @return wire time of the arrival; INT64_MIN: no room
+ */
+static int64_t
+arrive(struct tw_simdev_end *e, struct rte_mbuf *m)
+{
+	const struct tw_simdev *sim = e->sim;
+	int64_t at_ns = INT64_MIN;
+
+	m->port = e->eth_id;
+	if (rte_ring_free_count(e->in) == 0)
+		return INT64_MIN;
+	if (e->nic.has_rx_stamp) {
+		at_ns = wire_now(sim);
+		*stamp_of(sim, m) = nic_ticks(e, tw_netsim_clock_at(e->nic_clock, at_ns));
+		m->ol_flags |= sim->stamp_flag;
+	}
+	(void)rte_ring_sp_enqueue(e->in, m); /* only we put in: there is room */
+	if (e->nic.has_rx_stamp)
+		return at_ns;
+	rte_mb();
+	return wire_now(sim);
+}
+
 /* @p e: where it arrives */
 static void
 deliver(struct tw_simdev_end *e, struct rte_mbuf *m, int64_t due_ns)
@@ -169,13 +195,8 @@ deliver(struct tw_simdev_end *e, struct rte_mbuf *m, int64_t due_ns)
 	mark &= ~COPY_BIT;
 	if (mark != 0 && mark <= tw_netsim_log_cnt(sim->log))
 		r = &sim->log->rec[mark - 1];
-	m->port = e->eth_id;
-	at_ns = wire_now(sim);
-	if (e->nic.has_rx_stamp) {
-		*stamp_of(sim, m) = nic_ticks(e, tw_netsim_clock_at(e->nic_clock, at_ns));
-		m->ol_flags |= sim->stamp_flag;
-	}
-	if (rte_ring_sp_enqueue(e->in, m) != 0) {
+	at_ns = arrive(e, m);
+	if (at_ns == INT64_MIN) {
 		tw_ctr_inc(&ctr->by_fate[TW_NETSIM_LOST_FULL]);
 		rte_pktmbuf_free(m);
 		if (r != NULL && !copy)
