@@ -165,10 +165,10 @@ def veth_pair(bed, device=None, settings=(), prepare=None, middle=None):
     return Pair(*apps)
 
 
-def kernel_lab(bed, settings=()):
+def kernel_lab(bed, settings=(), offload=False):
     """One appliance at the far addresses, kernel sockets at the near ones."""
     here, there = bed.netns("far"), bed.netns("near")
-    bed.veth(here, "eth0", there, "eth0")
+    bed.veth(here, "eth0", there, "eth0", offload)
     here.address("eth0", *addresses(FAR))
     there.address("eth0", *addresses(NEAR))
     box = appliance.start(bed, here, "far", config=[

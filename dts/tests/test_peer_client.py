@@ -50,6 +50,30 @@ def test_replies(lab, mode, family):
     assert not [name for name in moved if name.startswith("drop.")], moved
 
 
+@pytest.mark.parametrize("family", rig.FAMILIES)
+def test_offload(bed, family):
+    """A cable as the kernel makes it: what its end sends has a UDP checksum that is not complete.
+
+    Steps: kernel sockets at a veth with checksum offload; in each mode a client of theirs measures
+        us, and we a server of theirs.
+    Verify: every packet is answered, nothing is lost or dropped; the partial checksums are counted.
+    """
+    with bed.inner("offload") as part:
+        lab = rig.kernel_lab(part, offload=True)
+        for mode in rig.MODES:
+            with lab.client(family, mode) as client, Exchange(lab, client, family) as ex:
+                assert client.start() == 0
+                for _ in range(20):
+                    ex.ask()
+                client.stop()
+            with lab.server(family):
+                lab.box.measure(rig.NEAR[family], mode=mode, count=20, interval_ns=5_000_000,
+                                tmax_ns=500_000_000, timeout_ns=200_000_000).only.clean(20)
+        counters = lab.box.counters()
+        assert counters["info.partial_cksum"] == 4 * 40, counters
+        assert not [name for name in counters if name.startswith("drop.") and counters[name]]
+
+
 @pytest.mark.parametrize("padding", (0, 27, 64, 200, 1400))
 @pytest.mark.parametrize("mode", rig.MODES)
 def test_padding(lab, mode, padding):
