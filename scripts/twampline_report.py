@@ -47,19 +47,29 @@ def figure(f):
     return "infinite" if f.get("state") == "infinite" else ms(f.get("value_ns"))
 
 
-def bound(f):
-    """Error bound and why the figure may not be taken at its value."""
-    if not f:
+def bound(figures):
+    """The largest error bound of a line, and why its figures may not be taken at their value."""
+    figures = [f for f in figures if f]
+    if not figures:
         return ""
-    error = f.get("error_ns")
-    text = f"err {'unknown' if error is None else ms(error) + ' ms'}"
-    return text if f.get("is_valid") else f"{text}, {f.get('reason')}"
+    errors = [f.get("error_ns") for f in figures]
+    text = "err unknown" if None in errors else f"err {ms(max(errors))} ms"
+    reasons = [f.get("reason") for f in figures if not f.get("is_valid")]
+    return f"{text}, {reasons[0]}" if reasons else text
 
 
-def delay_line(name, group):
-    keys = ("min", "median", "mean", "p95", "p99", "p99_9", "max")
+def line(name, group, keys, head=""):
     values = "/".join(figure(group.get(k)) for k in keys)
-    return f"{name:<24} {values} ms  ({bound(group.get('median'))})"
+    return f"{name:<24} {head}{values} ms  ({bound([group.get(k) for k in keys])})"
+
+
+# counters that stand in lines of their own, or that say nothing where clocks are not synchronised
+TOLD = ("sent", "skipped", "received", "late", "duplicates_forward", "duplicates_reverse",
+        "reordered_forward", "reordered_reverse", "reordered_round_trip", "unsynced_own",
+        "unsynced_peer")
+DELAYS = ("min", "median", "mean", "p95", "p99", "p99_9", "max")
+PDVS = ("p50", "p95", "p99", "p99_9", "range")
+IPDVS = ("min", "p5", "p50", "p95", "max")
 
 
 def span(lo, hi):
@@ -92,23 +102,24 @@ def report_session(session):
     print(f"scheduled {sender.get('scheduled', '-')}, of them sent late {sender.get('late', '-')}, "
           f"skipped {sender.get('skipped', '-')}; refused by the device and sent again "
           f"{sender.get('tx_refused', '-')}")
+    others = {k: v for k, v in c.items() if v and k not in TOLD and not k.startswith("invalid_")}
+    if others:
+        print("also counted: " + ", ".join(f"{k.replace('_', ' ')} {v}" for k, v in others.items()))
     print(f"{'':<24} min/median/mean/p95/p99/p99.9/max")
     for name, key in (("round trip", "round_trip_net"), ("round trip + residence", "round_trip"),
                       ("forward", "forward"), ("reverse", "reverse"), ("residence", "residence")):
-        print(delay_line(name, r[key]))
-    for name, key in (("round trip", "pdv_round_trip_net"), ("forward", "pdv_forward"),
-                      ("reverse", "pdv_reverse")):
-        print(f"{'PDV ' + name:<24} p50/p95/p99/p99.9/range = "
-              + "/".join(figure(r[key].get(k)) for k in ("p50", "p95", "p99", "p99_9", "range"))
-              + " ms")
-    for name, key in (("round trip", "ipdv_round_trip_net"), ("forward", "ipdv_forward"),
-                      ("reverse", "ipdv_reverse")):
-        print(f"{'IPDV ' + name:<24} min/p5/p50/p95/max = "
-              + "/".join(figure(r[key].get(k)) for k in ("min", "p5", "p50", "p95", "max")) + " ms")
-    print(f"{'jitter (p95 - p50)':<24} round trip "
-          f"{figure(r['round_trip_net'].get('p95_minus_p50'))} ms")
+        print(line(name, r[key], DELAYS))
+    ways = (("round trip", "round_trip_net"), ("forward", "forward"), ("reverse", "reverse"))
+    for name, key in ways:
+        print(line(f"PDV {name}", r["pdv_" + key], PDVS, "p50/p95/p99/p99.9/range = "))
+    for name, key in ways:
+        print(line(f"IPDV {name}", r["ipdv_" + key], IPDVS, "min/p5/p50/p95/max = "))
+    print(line("jitter", r["round_trip_net"], ("p95_minus_p50",), "round trip, p95 - p50 = "))
     print(f"hops forward {span(path['hops_forward_min'], path['hops_forward_max'])}, "
           f"reverse {span(path['hops_reverse_min'], path['hops_reverse_max'])}")
+    if clock.get("t1_sources"):
+        print(f"stamps: T1 by {'+'.join(clock['t1_sources'])}, T4 by "
+              f"{'+'.join(clock.get('t4_sources') or ['-'])}")
     for who in ("own", "peer"):
         error = clock.get(f"error_{who}_ns")
         print(f"clock {who}: {'synchronised' if clock[f'is_synced_{who}'] else 'not synchronised'}"

@@ -252,12 +252,23 @@ class Ping(Case):
             "port": 862, "sessions": 1, "tmax_ns": 1500000000}])
         self.assertIn("5 sent, 4 received, 1 lost", err)
         self.assertIn("10 sent, 10 received, 0 lost (0.000 %)", out)
+        self.assertIn("jitter                   round trip, p95 - p50 = 1.500 ms  (err 0.002 ms)", out)
+        self.assertIn("PDV forward              p50/p95/p99/p99.9/range = 1.500/1.500/1.500/1.500/"
+                      "1.500 ms  (err 0.002 ms)", out)
         self.assertIn("UDP port 50001 to 50002, not the one asked for", out)
         self.assertIn("round trip               1.500/1.500/", out)
         self.assertIn("lost forward 0, reverse -, undetermined 0", out)
         self.assertIn("hops forward 0 to 2, reverse unknown", out)
         self.assertIn("clock peer: not synchronised, error unknown", out)
         self.assertNotIn("correct horse", out + err)
+
+    def test_tells_all_on_demand(self):
+        box = self.appliance()
+        self.script(box)
+        brief = self.run_ctl("ping", "192.0.2.1", "--mode", "open", "-q")[1]
+        whole = self.run_ctl("ping", "192.0.2.1", "--mode", "open", "-q", "-v")[1]
+        self.assertTrue(whole.startswith(brief))
+        self.assertIn("is_below_resolution: no", whole[len(brief):])
 
     def test_has_status_4_without_verified_replies(self):
         self.script(self.appliance(), received=0)
