@@ -85,7 +85,7 @@ struct bench {
 	struct rte_ring *in[QUEUES], *out[QUEUES];
 	struct rte_mempool *pool;
 	char port_dev[40];
-	struct tw_engine *ref;              /* OpenSSL */
+	struct tw_engine *ref[QUEUES];      /* OpenSSL */
 	struct tw_engine *gen[QUEUES];      /* makes packets, fast; one a thread */
 	struct tw_crypto_keys *keys;        /* KEYS_CNT */
 	struct tw_crypto_tkey *tkey;        /* the same, expanded */
@@ -150,6 +150,8 @@ void bench_init(struct bench *b, const char *argv0);
 struct rig *rig_new(struct bench *b, const struct bench_case *c, unsigned lcore_cnt);
 void rig_free(struct rig *r, struct bench_result *res);
 void rig_reflectors(struct rig *r);
+struct tw_refl_sess *rig_reflector(struct rig *r, uint32_t sess, unsigned queue);
+void rig_drain(struct rig *r);
 struct tw_sess_key rig_key(uint32_t sess, unsigned queue);
 struct tw_engine *engine_new(const char *name);
 uint64_t rig_pairs(const struct rig *r);

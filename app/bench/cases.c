@@ -27,15 +27,18 @@ static const struct bench_case budgets[] = {
 	{"reflect-encr-64", WORK_REFLECT, ENCR, 154, 64, false, 0, 0, 0, 480, 400},
 	{"reflect-auth-16k", WORK_REFLECT, AUTH, 154, 16384, true, 0, 0, 0, 350, 300},
 	{"reflect-auth-1m", WORK_REFLECT, AUTH, 154, 1000000, true, 0, 0, 0, 800, 600},
+	{"send-auth-1", WORK_SEND_COLLECT, AUTH, 154, 1, false, 0, 0, 0, 300, 240},
 	{"turnaround-open", WORK_TURNAROUND, OPEN, 83, 1, false, 0, 0, 0, 500, 200},
 	{"turnaround-auth", WORK_TURNAROUND, AUTH, 154, 1, false, 0, 0, 0, 0, 0},
 };
+static const struct bench_case lcores2 =
+	{"reflect-2lcores", WORK_LCORES, AUTH, 154, 64, false, 0, 0, 0, 0, 0};
 /* clang-format on */
 
 static const struct tw_tst_fmt *const fmts[] = {OPEN, AUTH, ENCR};
 static const uint16_t sizes[] = {83, 154, 512, 1500};
 static const uint32_t counts[] = {1, 64, 1024, 16384, 131072, 1000000};
-static const enum work works[] = {WORK_REFLECT};
+static const enum work works[] = {WORK_REFLECT, WORK_SEND_COLLECT, WORK_SEND, WORK_COLLECT};
 
 /* A sender needs some 50 KiB for its metrics and its window. */
 #define SENDERS_MAX 16384
@@ -150,6 +153,7 @@ cases_make(const struct bench_opts *opts, struct bench_case **out)
 
 	need(all != NULL, "no memory for the list of cases");
 	memcpy(all, budgets, sizeof(budgets));
+	all[n++] = lcores2;
 	for (unsigned w = 0; !opts->is_quick && w < TW_ARRAY_SIZE(works); w++)
 		for (unsigned f = 0; f < TW_ARRAY_SIZE(fmts); f++)
 			add_mode(all, &n, works[w], fmts[f]);

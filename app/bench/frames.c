@@ -208,8 +208,8 @@ check_headers(const struct rig *r, const struct rte_mbuf *m, const struct meta *
 
 /* The header in clear, opened by OpenSSL as far as it is covered. */
 static void
-open_it(const struct rig *r, const uint8_t *pay, const struct meta *meta, unsigned cover,
-	unsigned len, uint8_t *clear)
+open_it(const struct rig *r, unsigned queue, const uint8_t *pay, const struct meta *meta,
+	unsigned cover, unsigned len, uint8_t *clear)
 {
 	struct tw_engine_job job = {.key = &r->b->tkey[meta->sess % KEYS_CNT],
 		.buf = (uint8_t *)(uintptr_t)pay,
@@ -218,7 +218,7 @@ open_it(const struct rig *r, const uint8_t *pay, const struct meta *meta, unsign
 		.hmac_off = (uint16_t)(len - 16)};
 
 	memcpy(clear + cover, pay + cover, len - cover);
-	if (cover != 0 && tw_engine_open(r->b->ref, &job, 1) != 1)
+	if (cover != 0 && tw_engine_open(r->b->ref[queue], &job, 1) != 1)
 		wrong(r, meta, "HMAC");
 }
 
@@ -252,7 +252,7 @@ check_reply(
 	}
 	r->checked++;
 	check_headers(r, m, meta, &key);
-	open_it(r, pay, meta, l->rep_cover, l->rep_len, p);
+	open_it(r, queue, pay, meta, l->rep_cover, l->rep_len, p);
 	if (tw_load_be32(p) != meta->rep_seq)
 		wrong(r, meta, "Sequence Number");
 	if (tw_load_be32(p + l->rep_sseq) != meta->seq ||
@@ -292,7 +292,7 @@ take_request(struct rig *r, struct rte_mbuf *m, struct meta *meta, bool is_full)
 	meta->rep_seq = r->rep_seq[meta->sess]++;
 	key = rig_key(meta->sess, 0);
 	if (is_full || r->c->fmt->prot == TW_TST_PROT_ENCR) {
-		open_it(r, pay, meta, l->req_cover, l->req_len, p);
+		open_it(r, 0, pay, meta, l->req_cover, l->req_len, p);
 	} else {
 		memcpy(p, pay, l->req_len);
 	}

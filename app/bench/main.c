@@ -96,8 +96,20 @@ case_run(struct bench *b, const struct bench_case *c)
 	case WORK_REFLECT:
 		run_reflect(b, c, &res);
 		break;
+	case WORK_SEND_COLLECT:
+	case WORK_SEND:
+	case WORK_COLLECT:
+		run_send(b, c, &res);
+		break;
 	case WORK_TURNAROUND:
 		run_turnaround(b, c, &res);
+		break;
+	case WORK_LCORES:
+		if (b->cpus < 2) {
+			fprintf(stderr, "%s: skipped, one CPU only\n", c->name);
+			return;
+		}
+		run_lcores(b, c, &res);
 		break;
 	default:
 		run_base(b, c, &res);

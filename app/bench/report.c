@@ -115,6 +115,8 @@ print_json(const struct bench *b, const struct bench_case *c, const struct bench
 		printf(",\"lag\":%lu", res->lag);
 	if (res->ns > 0)
 		printf(",\"turnaround_ns\":%.1f,\"turnaround_p99_ns\":%.1f", res->ns, res->ns_p99);
+	if (c->work == WORK_LCORES)
+		printf(",\"budget_ratio\":1.8");
 	if (res->ratio > 0)
 		printf(",\"ratio\":%.3f,\"ratio_of\":\"%s\"", res->ratio, res->ratio_of);
 	if (res->session_octets > 0)

@@ -189,9 +189,10 @@ bench_init(struct bench *b, const char *argv0)
 	eal_start(b, argv0);
 	clock_make(b);
 	keys_make(b);
-	b->ref = engine_new("openssl");
-	for (unsigned q = 0; q < QUEUES; q++)
+	for (unsigned q = 0; q < QUEUES; q++) {
+		b->ref[q] = engine_new("openssl");
 		b->gen[q] = engine_new("ipsec-mb");
+	}
 	rings_make(b);
 }
 
@@ -258,7 +259,8 @@ rig_new(struct bench *b, const struct bench_case *c, unsigned lcore_cnt)
 	r->seq = calloc((size_t)c->sessions * lcore_cnt, sizeof(*r->seq));
 	r->rep_seq = calloc((size_t)c->sessions * lcore_cnt, sizeof(*r->rep_seq));
 	need(r->seq != NULL && r->rep_seq != NULL, "no memory");
-	need(tw_dp_enter(tw_dp_lcore_at(r->dp, 0)) == 0, "lcore could not enter");
+	for (unsigned i = 0; i < lcore_cnt; i++)
+		need(tw_dp_enter(tw_dp_lcore_at(r->dp, i)) == 0, "lcore could not enter");
 	port_open(r);
 	if (is_refl && c->work < WORK_IO) {
 		rig_reflectors(r);
@@ -280,8 +282,8 @@ rig_key(uint32_t sess, unsigned queue)
 		tw_dp_scope_id(&scope), &peer, (uint16_t)(20000 + sess % 1000), &us, PORT_US);
 }
 
-static struct tw_refl_sess *
-reflector(struct rig *r, uint32_t sess, unsigned queue)
+struct tw_refl_sess *
+rig_reflector(struct rig *r, uint32_t sess, unsigned queue)
 {
 	const struct tw_dp_scope scope = {.port_idx = SCOPE_PORT};
 	const struct tw_refl_cfg cfg = {.key = rig_key(sess, queue),
@@ -309,7 +311,7 @@ rig_reflectors(struct rig *r)
 	need(r->refl != NULL, "no memory");
 	for (unsigned q = 0; q < r->lcore_cnt; q++)
 		for (uint32_t i = 0; i < cnt; i++)
-			r->refl[q * cnt + i] = reflector(r, i, q);
+			r->refl[q * cnt + i] = rig_reflector(r, i, q);
 	r->create_per_s = cnt * r->lcore_cnt / ((double)(rte_rdtsc() - begin_tsc) / r->b->hz);
 }
 
@@ -325,22 +327,44 @@ rig_pairs(const struct rig *r)
 	return 0;
 }
 
+/* All lcores, driven from here: none of them may be in a thread of its own now. */
+static unsigned
+turn_all(struct rig *r)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < r->lcore_cnt; i++)
+		n += rig_turn(r, tw_dp_lcore_at(r->dp, i));
+	return n + tw_dp_poll(r->dp);
+}
+
+/* Frames nobody is interested in any more. */
+void
+rig_drain(struct rig *r)
+{
+	struct rte_mbuf *m;
+
+	for (unsigned q = 0; q < QUEUES; q++) {
+		while (rte_ring_dequeue(r->b->in[q], (void **)&m) == 0)
+			rte_pktmbuf_free(m);
+		while (rte_ring_dequeue(r->b->out[q], (void **)&m) == 0)
+			rte_pktmbuf_free(m);
+	}
+}
+
 /* Everything must have come back: a leak would make the next case another one. */
 void
 rig_free(struct rig *r, struct bench_result *res)
 {
-	struct tw_dp_lcore *lc = tw_dp_lcore_at(r->dp, 0);
 	const uint32_t cnt = r->refl != NULL ? r->c->sessions * r->lcore_cnt : 0;
 	const uint64_t begin_tsc = rte_rdtsc();
 
 	for (uint32_t i = 0; i < cnt; i++) {
 		tw_dp_refl_retire(r->dp, r->refl[i], NULL, NULL);
-		if (i % 256 == 255) {
-			tw_dp_turn(lc);
-			tw_dp_poll(r->dp);
-		}
+		if (i % 256 == 255)
+			(void)turn_all(r);
 	}
-	while (tw_dp_turn(lc) + tw_dp_poll(r->dp) > 0)
+	while (turn_all(r) > 0)
 		;
 	if (cnt > 0)
 		res->delete_per_s = cnt / ((double)(rte_rdtsc() - begin_tsc) / r->b->hz);
@@ -348,11 +372,10 @@ rig_free(struct rig *r, struct bench_result *res)
 	res->session_octets = r->session_octets;
 	res->checked += r->checked;
 	need(tw_dp_port_del(r->dp, SCOPE_PORT) == 0, "port could not be taken away");
-	while (!tw_dp_port_is_gone(r->dp, SCOPE_PORT)) {
-		tw_dp_turn(lc);
-		tw_dp_poll(r->dp);
-	}
-	tw_dp_leave(lc);
+	while (!tw_dp_port_is_gone(r->dp, SCOPE_PORT))
+		(void)turn_all(r);
+	for (unsigned i = 0; i < r->lcore_cnt; i++)
+		tw_dp_leave(tw_dp_lcore_at(r->dp, i));
 	tw_dp_free(r->dp);
 	tw_port_close(r->port);
 	if (!rte_mempool_full(r->b->pool))

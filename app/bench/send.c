@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) 2026 The twampline authors */
+/*
+ * Senders: a million packets a second in all, sent as they fall due in batches, answered by the
+ * far end (frames.c), collected. Sending and collecting are timed together, as a session costs,
+ * or one of them alone.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "bench.h"
+
+#define TOTAL_PPS     1000000
+#define PACKETS_QUICK 32768
+#define PACKETS       131072
+#define CHECK_EVERY   16
+#define OUT_MAX       1024 /* what the ring holds */
+#define TMAX_NS       INT64_C(2000000000)
+
+static struct tw_send_sess *
+sender(struct rig *r, uint32_t sess, uint64_t count)
+{
+	const struct tw_dp_scope scope = {.port_idx = 0};
+	struct tw_send_cfg cfg = {.key = rig_key(sess, 0),
+		.fmt = r->c->fmt,
+		.id = sess,
+		.owner_idx = 0,
+		.dscp = 46,
+		.law = TW_SEND_PERIODIC,
+		.size = (uint16_t)(r->c->frame - 42),
+		.interval_ns = UINT64_C(1000000000) / TOTAL_PPS * r->c->sessions,
+		.count = count,
+		.start = tw_clock_at(&r->b->clock, rte_rdtsc()),
+		.tmax_ns = TMAX_NS,
+		.seed = {1, 2, 3, sess + 1},
+		.keys = r->c->fmt->prot != TW_TST_PROT_OPEN ? &r->b->keys[sess % KEYS_CNT] : NULL};
+	const struct tw_metrics_cfg mcfg = {
+		.tmax_ns = TMAX_NS, .interval_ns = cfg.interval_ns, .dscp = 46};
+	struct tw_dp_path path = {.scope = scope, .next_hop = {2, 0, 0, 0, 0, 7}};
+	struct tw_send_sess *s;
+	void *mem;
+
+	s = tw_dp_send_new(r->dp, tw_metrics_size(&mcfg), &mem);
+	need(s != NULL, "no memory for sessions");
+	cfg.metrics = tw_metrics_init(mem, tw_metrics_size(&mcfg), &mcfg, cfg.start);
+	need(cfg.metrics != NULL && tw_send_sess_init(s, &cfg) == 0, "session could not be made");
+	path.src = path.dst = (struct tw_addr){.family = TW_ADDR_V4};
+	memcpy(path.src.b, cfg.key.dst + 12, 4);
+	memcpy(path.dst.b, cfg.key.src + 12, 4);
+	path.src_port = rte_be_to_cpu_16(cfg.key.dst_port_be);
+	path.dst_port = rte_be_to_cpu_16(cfg.key.src_port_be);
+	need(tw_dp_send_publish(r->dp, s, &path) == 0, "session could not be published");
+	return s;
+}
+
+static void
+senders_start(struct rig *r, uint64_t count)
+{
+	struct tw_dp_lcore *lc = tw_dp_lcore_at(r->dp, 0);
+
+	memset(r->seq, 0, r->c->sessions * sizeof(*r->seq));
+	memset(r->rep_seq, 0, r->c->sessions * sizeof(*r->rep_seq));
+	for (uint32_t i = 0; i < r->c->sessions; i++)
+		r->send[i] = sender(r, i, count);
+	for (uint32_t i = 0; i < r->c->sessions; i++)
+		while (tw_dp_send_start(r->dp, r->send[i]) != 0)
+			(void)rig_turn(r, lc);
+}
+
+static void
+senders_end(struct rig *r)
+{
+	struct tw_dp_lcore *lc = tw_dp_lcore_at(r->dp, 0);
+	uint32_t live, retiring;
+	struct tw_dp_event ev;
+
+	for (uint32_t i = 0; i < r->c->sessions; i++)
+		tw_dp_send_retire(r->dp, r->send[i], NULL, NULL);
+	do {
+		(void)rig_turn(r, lc);
+		(void)tw_dp_poll(r->dp);
+		while (tw_dp_event_pop(r->dp, &ev, 1) > 0)
+			;
+		tw_dp_send_cnt(r->dp, &live, &retiring);
+	} while (live + retiring > 0);
+}
+
+/* The plane's time for what is due and what has arrived. */
+static uint64_t
+work(struct rig *r)
+{
+	struct tw_dp_lcore *lc = tw_dp_lcore_at(r->dp, 0);
+	const uint64_t begin_tsc = rte_rdtsc();
+
+	while (rig_turn(r, lc) > 0)
+		;
+	return rte_rdtsc() - begin_tsc;
+}
+
+static void
+wait_until(uint64_t tsc)
+{
+	while ((int64_t)(rte_rdtsc() - tsc) < 0)
+		rte_pause();
+}
+
+/* What was sent, looked at; the frames stay the caller's. */
+static unsigned
+requests_take(struct rig *r, struct rte_mbuf **m, struct meta *meta)
+{
+	unsigned n = rte_ring_dequeue_burst(r->b->out[0], (void **)m, OUT_MAX, NULL);
+
+	for (unsigned i = 0; i < n; i++)
+		take_request(r, m[i], &meta[i], i % CHECK_EVERY == 0);
+	return n;
+}
+
+static void
+replies_put(struct rig *r, struct rte_mbuf **m, struct meta *meta, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		frame_turn(r, m[i], &meta[i]);
+	frames_seal(r, m, meta, n, 0, false);
+	need(rte_ring_enqueue_bulk(r->b->in[0], (void **)m, n, NULL) == n, "ring is full");
+}
+
+static uint64_t
+collected(const struct rig *r)
+{
+	struct tw_dp_stats st;
+
+	tw_dp_stats_get(r->dp, 0, &st);
+	return st.ctr[TW_DP_CTR_COLLECTED];
+}
+
+/* Send, and collect if @p has_replies. @return cycles per request */
+static double
+run_live(struct rig *r, unsigned packets, bool has_replies)
+{
+	const uint64_t step_tsc = (uint64_t)(r->b->hz / TOTAL_PPS * BATCH);
+	uint64_t next_tsc = rte_rdtsc() + step_tsc, tsc = 0, sent = 0, got = collected(r);
+	static struct meta meta[OUT_MAX];
+	struct rte_mbuf *m[OUT_MAX];
+	struct tw_dp_event ev;
+
+	while (sent < packets) {
+		unsigned n;
+
+		wait_until(next_tsc);
+		next_tsc = rte_rdtsc() + step_tsc;
+		tsc += work(r);
+		n = requests_take(r, m, meta);
+		sent += n;
+		if (has_replies && n > 0) {
+			replies_put(r, m, meta, n);
+			tsc += work(r);
+			/* what fell due meanwhile is answered next time */
+		} else {
+			rte_pktmbuf_free_bulk(m, n);
+		}
+		while (tw_dp_event_pop(r->dp, &ev, 1) > 0)
+			;
+	}
+	if (has_replies && collected(r) - got != sent)
+		die("%s: %lu replies of %lu collected", r->c->name, collected(r) - got, sent);
+	return (double)tsc / (double)sent;
+}
+
+/* Send all first, then collect. @return cycles per reply */
+static double
+run_collect(struct rig *r, unsigned packets)
+{
+	const unsigned each = RTE_MAX(packets / r->c->sessions, 1u), all = each * r->c->sessions;
+	struct meta *meta = calloc(all + OUT_MAX, sizeof(*meta));
+	struct rte_mbuf *m[OUT_MAX];
+	uint64_t tsc = 0, got;
+
+	need(meta != NULL, "no memory");
+	senders_start(r, each);
+	got = collected(r);
+	for (unsigned at = 0; at < all;) {
+		const unsigned n = (work(r), requests_take(r, m, meta + at));
+
+		rte_pktmbuf_free_bulk(m, n);
+		at += n;
+	}
+	for (unsigned at = 0; at < all; at += BATCH) {
+		const unsigned n = RTE_MIN(all - at, (unsigned)BATCH);
+
+		for (unsigned i = 0; i < n; i++) {
+			m[i] = rte_pktmbuf_alloc(r->b->pool);
+			need(m[i] != NULL && rte_pktmbuf_append(m[i], r->c->frame) != NULL,
+				"no packet buffer left");
+		}
+		replies_put(r, m, meta + at, n);
+		tsc += work(r);
+	}
+	if (collected(r) - got != all)
+		die("%s: %lu replies of %u collected", r->c->name, collected(r) - got, all);
+	senders_end(r);
+	free(meta);
+	return (double)tsc / all;
+}
+
+void
+run_send(struct bench *b, const struct bench_case *c, struct bench_result *res)
+{
+	const unsigned packets = b->opts.is_quick ? PACKETS_QUICK : PACKETS;
+	const bool is_live = c->work != WORK_COLLECT, has_replies = c->work != WORK_SEND;
+	struct rig *r = rig_new(b, c, 1);
+	double cyc[RUNS_MAX];
+	uint64_t pairs;
+
+	r->send = calloc(c->sessions, sizeof(struct tw_send_sess *));
+	need(r->send != NULL, "no memory");
+	if (is_live) {
+		senders_start(r, 0);
+		(void)run_live(r, RTE_MAX(c->sessions, 16u * BATCH), has_replies);
+	}
+	pairs = rig_pairs(r);
+	for (unsigned i = 0; i < b->opts.runs; i++)
+		cyc[i] = is_live ? run_live(r, packets, has_replies) : run_collect(r, packets);
+	res->pairs = rig_pairs(r) - pairs;
+	res->packets = (uint64_t)packets * b->opts.runs;
+	runs_sum(cyc, b->opts.runs, res);
+	res->bound_cyc = bound_of(r);
+	if (is_live)
+		senders_end(r);
+	rig_drain(r);
+	rig_free(r, res);
+}
