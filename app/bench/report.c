@@ -28,9 +28,12 @@ runs_sum(double *cyc, unsigned n, struct bench_result *res)
 const char *
 bench_engine(const struct bench *b)
 {
-	if (b->opts.engine != NULL)
-		return b->opts.engine;
-	return tw_engine_find("auto") != NULL ? "auto" : "ipsec-mb";
+	const struct tw_engine_ops *ops =
+		tw_engine_pick(b->opts.engine != NULL ? b->opts.engine : "auto");
+
+	if (ops == NULL)
+		die("no engine '%s'", b->opts.engine);
+	return ops->name;
 }
 
 void
