@@ -46,7 +46,7 @@ tw_simwire_defaults(struct tw_simwire_cfg *cfg)
 	(void)tw_addr_parse("127.0.2.2", &cfg->addr[1][0]);
 }
 
-/* The wire's lcore ---------------------------------------------------------------------------- */
+/* The wire's lcore ------------------------------------------------------------ */
 
 static void *
 wire_main(void *arg)
@@ -116,8 +116,7 @@ wire_stop(struct tw_simwire *w)
 	w->is_running = false;
 }
 
-/* Making ----------------------------------------------------------------------------------------
- */
+/* Making ------------------------------------------------------------ */
 
 static int
 sim_make(struct tw_simwire *w, char *err)
@@ -275,8 +274,7 @@ tw_simwire_add(struct tw_app *app, const struct tw_simwire_cfg *cfg, char *err)
 	return ret;
 }
 
-/* Ending ----------------------------------------------------------------------------------------
- */
+/* Ending ------------------------------------------------------------ */
 
 int
 tw_simwire_remove(struct tw_app *app)
@@ -339,8 +337,7 @@ tw_simwire_closed(struct tw_app *app, unsigned port_idx)
 		wire_free(w);
 }
 
-/* Asking ------------------------------------------------------------------------------------------
- */
+/* Asking ------------------------------------------------------------ */
 
 struct tw_simdev *
 tw_simwire_sim(const struct tw_app *app)
@@ -425,8 +422,7 @@ tw_simwire_tsc_ns(const struct tw_app *app, uint64_t tsc)
 	return tw_clock_tsc_to_ns(tw_simdev_wire(app->simwire->sim), (int64_t)tsc);
 }
 
-/* Spinners ----------------------------------------------------------------------------------------
- */
+/* Spinners ------------------------------------------------------------ */
 
 static void
 put_spinner(struct tw_simwire *w, struct tw_out *out, const char *role, unsigned idx,

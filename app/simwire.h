@@ -81,6 +81,10 @@ void tw_simwire_dump_answer(struct tw_app *app, struct tw_op_call *call);
 void tw_simwire_spin(struct tw_app *app, int64_t spin_ns, struct tw_op_call *call);
 bool tw_simwire_is_spinning(const struct tw_app *app);
 
+struct tw_op_lines;
+/** Lines that make the wire again. For ops.h. */
+void tw_simwire_lines(struct tw_app *app, struct tw_op_lines *lines);
+
 struct tw_gaps;
 /** Gaps of the wire's lcore, or of a data lcore; NULL without a wire. */
 const struct tw_gaps *tw_simwire_gaps(const struct tw_app *app);

@@ -34,6 +34,20 @@ tw_netsim_fate_name(unsigned kind)
 	return kind < TW_NETSIM_FATE_N && fate_names[kind] != NULL ? fate_names[kind] : "?";
 }
 
+static const char *const jitter_names[TW_NETSIM_JITTER_N] = {
+	[TW_NETSIM_JITTER_NONE] = "none",
+	[TW_NETSIM_JITTER_UNIFORM] = "uniform",
+	[TW_NETSIM_JITTER_NORMAL] = "normal",
+	[TW_NETSIM_JITTER_PARETO] = "pareto",
+	[TW_NETSIM_JITTER_TRACE] = "trace",
+};
+
+const char *
+tw_netsim_jitter_name(unsigned law)
+{
+	return law < TW_NETSIM_JITTER_N ? jitter_names[law] : "?";
+}
+
 /* xoshiro256** (Blackman and Vigna), seeded by splitmix64: fixed, whatever the rest uses. */
 static uint64_t
 rotl(uint64_t v, unsigned n)

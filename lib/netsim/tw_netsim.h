@@ -33,6 +33,9 @@ enum tw_netsim_jitter {
 	TW_NETSIM_JITTER_N
 };
 
+/** Short lower-case name, "?" if @p law is none. */
+const char *tw_netsim_jitter_name(unsigned law);
+
 /* What one direction does to packets. All zero: nothing. */
 struct tw_netsim_imp {
 	int64_t delay_ns;

@@ -84,6 +84,17 @@ Test(options, maps_lcores_to_any_number_of_cpus)
 	cr_assert_str_eq(tw_options_lcores(cpus, 3, 1, text, sizeof(text)), "0@2,1@2,2@5");
 }
 
+Test(options, makes_a_simulated_wire_if_asked)
+{
+	const char *with[] = {"twampline", "--", "--netsim", NULL};
+	const char *without[] = {"twampline", "--", NULL};
+
+	cr_assert_eq(parse(ARGC(with), with), 0, "%s", err);
+	cr_assert(opt.has_netsim);
+	cr_assert_eq(parse(ARGC(without), without), 0, "%s", err);
+	cr_assert_not(opt.has_netsim);
+}
+
 Test(options, refuses_with_the_option_named)
 {
 	const char *unknown[] = {"twampline", "--", "--bogus", NULL};

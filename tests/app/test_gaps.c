@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) 2026 The twampline authors */
+/*
+ * What counts as a gap: 5 us more than the work of a turn explains.
+ */
+#include <criterion/criterion.h>
+#include <stdlib.h>
+
+#include "gaps.h"
+
+#define HZ 1000000000 /* a tick is a nanosecond */
+
+static struct tw_gaps *
+fresh(void)
+{
+	struct tw_gaps *g = tw_gaps_new(HZ);
+
+	cr_assert_not_null(g);
+	g->last_tsc = 0;
+	return g;
+}
+
+Test(gaps, idle_turns_of_five_microseconds_are_gaps)
+{
+	struct tw_gaps *g = fresh();
+
+	tw_gaps_turn(g, 4999, 0);
+	cr_assert_eq(g->cnt, 0);
+	tw_gaps_turn(g, 4999 + 5001, 0);
+	cr_assert_eq(g->cnt, 1);
+	cr_assert_eq(g->gap[0].begin_tsc, 4999);
+	cr_assert_eq(g->gap[0].end_tsc, 10000);
+	cr_assert_eq(g->lost_tsc, 5001);
+	free(g);
+}
+
+Test(gaps, work_that_takes_its_time_is_none)
+{
+	struct tw_gaps *g = fresh();
+	uint64_t now = 0;
+
+	for (unsigned i = 0; i < 10000; i++)
+		tw_gaps_turn(g, now += 400, 2); /* 200 a packet */
+	cr_assert_eq(g->cnt, 0);
+	cr_assert(g->cost_tsc > 150 && g->cost_tsc < 250, "%lu", g->cost_tsc);
+	tw_gaps_turn(g, now += 32 * 200 + 2000, 32);
+	cr_assert_eq(g->cnt, 0, "a full burst");
+	tw_gaps_turn(g, now += 32 * 200 + 9000, 32);
+	cr_assert_eq(g->cnt, 1);
+	free(g);
+}
+
+Test(gaps, old_ones_make_room)
+{
+	struct tw_gaps *g = fresh();
+
+	for (uint64_t i = 1; i <= TW_GAPS_KEPT + 3; i++)
+		tw_gaps_turn(g, i * 6000, 0);
+	cr_assert_eq(g->cnt, TW_GAPS_KEPT + 3);
+	cr_assert_eq(g->gap[2].end_tsc, (TW_GAPS_KEPT + 3) * 6000ULL);
+	free(g);
+}
+
+Test(gaps, a_spinner_answers)
+{
+	struct tw_gaps *g = fresh();
+
+	g->spin_tsc = 1000000;
+	cr_assert(tw_gaps_is_spin_asked(g));
+	tw_gaps_spin(g);
+	cr_assert_not(tw_gaps_is_spin_asked(g));
+	cr_assert_geq(g->spun_tsc, 1000000);
+	cr_assert_leq(g->spin_lost_tsc, g->spun_tsc);
+	free(g);
+}
