@@ -28,7 +28,7 @@
 #define IDLE_TURNS   16U
 #define DRAIN_POLLS  64
 #define LOG_CNT      1048576
-#define DESC_CNT     1024
+#define DESC_CNT     4096
 #define MAX_ERROR_NS 1000
 
 void

@@ -18,7 +18,7 @@
 
 #include "simdev_i.h"
 
-#define RING_CNT     1024
+#define RING_CNT     4095
 #define FLIGHT_CNT   65536
 #define LOG_CNT      1048576
 #define NAME_MAX_LEN 15

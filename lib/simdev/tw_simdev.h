@@ -49,7 +49,7 @@ struct tw_simdev_nic {
 struct tw_simdev_cfg {
 	const char *name;      /* required, unique; at most 15 characters */
 	struct tw_clock model; /* of the counter: rate and anchor matter; required */
-	uint32_t ring_cnt;     /* packets waiting in each ring; 1,024 */
+	uint32_t ring_cnt;     /* packets waiting in each ring; 4,095 */
 	uint32_t flight_cnt;   /* packets under way; 65,536 */
 	uint32_t log_cnt;      /* packets whose truth is kept; 1,048,576 */
 	bool impairs_all;      /* control traffic, too; else only UDP */

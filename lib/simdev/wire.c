@@ -155,59 +155,113 @@ take(struct tw_simdev_end *e, struct rte_mbuf *m)
 		rte_pktmbuf_free(m);
 }
 
+/* Copies that are due at one end at the same time. */
+struct due {
+	struct rte_mbuf *m[BURST];
+	int64_t due_ns[BURST];
+	unsigned cnt;
+};
+
+static struct tw_netsim_rec *
+rec_of(const struct tw_simdev *sim, uint32_t mark)
+{
+	mark &= ~COPY_BIT;
+	return mark != 0 && mark <= tw_netsim_log_cnt(sim->log) ? &sim->log->rec[mark - 1] : NULL;
+}
+
+/* No room at the receiver. */
+static void
+refuse(struct tw_simdev_end *e, struct rte_mbuf *m)
+{
+	const uint32_t mark = *mark_of(e->sim, m);
+	struct tw_netsim_rec *r = rec_of(e->sim, mark);
+
+	tw_ctr_inc(&e->sim->end[!e->idx].ctr.by_fate[TW_NETSIM_LOST_FULL]);
+	if (r != NULL && (mark & COPY_BIT) == 0)
+		atomic_store_explicit(&r->fate, TW_NETSIM_LOST_FULL, memory_order_relaxed);
+	rte_pktmbuf_free(m);
+}
+
 /*
  * A NIC stamps a packet before the receive burst can see it; without one it has arrived when that
  * can: after the fence the ring's new tail is in this core's cache, for the other to find.
- * @return wire time of the arrival; INT64_MIN: no room
+ * @return wire time of the arrival of those that found room
  */
 static int64_t
-arrive(struct tw_simdev_end *e, struct rte_mbuf *m)
+arrive(struct tw_simdev_end *e, struct due *d)
 {
 	const struct tw_simdev *sim = e->sim;
-	int64_t at_ns = INT64_MIN;
+	const unsigned room = rte_ring_free_count(e->in);
+	int64_t at_ns = 0;
+	uint64_t ticks;
 
-	m->port = e->eth_id;
-	if (rte_ring_free_count(e->in) == 0)
-		return INT64_MIN;
+	while (d->cnt > room)
+		refuse(e, d->m[--d->cnt]);
 	if (e->nic.has_rx_stamp) {
 		at_ns = wire_now(sim);
-		*stamp_of(sim, m) = nic_ticks(e, tw_netsim_clock_at(e->nic_clock, at_ns));
-		m->ol_flags |= sim->stamp_flag;
+		ticks = nic_ticks(e, tw_netsim_clock_at(e->nic_clock, at_ns));
+		for (unsigned i = 0; i < d->cnt; i++) {
+			*stamp_of(sim, d->m[i]) = ticks;
+			d->m[i]->ol_flags |= sim->stamp_flag;
+		}
 	}
-	(void)rte_ring_sp_enqueue(e->in, m); /* only we put in: there is room */
+	/* only we put in: there is room */
+	(void)rte_ring_sp_enqueue_bulk(e->in, (void *const *)d->m, d->cnt, NULL);
 	if (e->nic.has_rx_stamp)
 		return at_ns;
 	rte_mb();
 	return wire_now(sim);
 }
 
-/* @p e: where it arrives */
+/* @p e: where they arrive */
 static void
-deliver(struct tw_simdev_end *e, struct rte_mbuf *m, int64_t due_ns)
+deliver(struct tw_simdev_end *e, struct due *d)
 {
-	struct tw_simdev *sim = e->sim;
-	struct tw_simdev_ctr *ctr = &sim->end[!e->idx].ctr;
-	uint32_t mark = *mark_of(sim, m);
-	const unsigned copy = (mark & COPY_BIT) != 0;
-	struct tw_netsim_rec *r = NULL;
+	struct tw_simdev_ctr *ctr = &e->sim->end[!e->idx].ctr;
+	uint32_t mark[BURST];
 	int64_t at_ns;
 
-	mark &= ~COPY_BIT;
-	if (mark != 0 && mark <= tw_netsim_log_cnt(sim->log))
-		r = &sim->log->rec[mark - 1];
-	at_ns = arrive(e, m);
-	if (at_ns == INT64_MIN) {
-		tw_ctr_inc(&ctr->by_fate[TW_NETSIM_LOST_FULL]);
-		rte_pktmbuf_free(m);
-		if (r != NULL && !copy)
-			atomic_store_explicit(&r->fate, TW_NETSIM_LOST_FULL, memory_order_relaxed);
-		return;
+	for (unsigned i = 0; i < d->cnt; i++) {
+		mark[i] = *mark_of(e->sim, d->m[i]); /* it is not ours any more soon */
+		d->m[i]->port = e->eth_id;
 	}
-	if (r != NULL)
-		atomic_store_explicit(&r->arrive_ns[copy], at_ns, memory_order_relaxed);
-	tw_ctr_inc(&ctr->delivered);
-	if (at_ns - due_ns > OVERDUE_NS)
-		tw_ctr_inc(&ctr->overdue);
+	at_ns = arrive(e, d);
+	for (unsigned i = 0; i < d->cnt; i++) {
+		struct tw_netsim_rec *r = rec_of(e->sim, mark[i]);
+
+		if (r != NULL)
+			atomic_store_explicit(&r->arrive_ns[(mark[i] & COPY_BIT) != 0], at_ns,
+				memory_order_relaxed);
+		if (at_ns - d->due_ns[i] > OVERDUE_NS)
+			tw_ctr_inc(&ctr->overdue);
+	}
+	tw_ctr_add(&ctr->delivered, d->cnt);
+}
+
+static unsigned
+deliver_due(struct tw_simdev *sim)
+{
+	struct due due[TW_SIMDEV_ENDS];
+	struct tw_netsim_item it;
+	unsigned n = 0;
+	int64_t now_ns;
+
+	if (sim->heap.cnt == 0)
+		return 0;
+	for (unsigned i = 0; i < TW_SIMDEV_ENDS; i++)
+		due[i].cnt = 0;
+	now_ns = wire_now(sim);
+	for (; n < BURST && tw_netsim_heap_pop(&sim->heap, now_ns, &it); n++) {
+		struct rte_mbuf *m = it.ref;
+		struct due *d = &due[m->port];
+
+		d->m[d->cnt] = m;
+		d->due_ns[d->cnt++] = it.due_ns;
+	}
+	for (unsigned i = 0; i < TW_SIMDEV_ENDS; i++)
+		if (due[i].cnt > 0)
+			deliver(&sim->end[i], &due[i]);
+	return n;
 }
 
 static void
@@ -235,23 +289,20 @@ cmds_run(struct tw_simdev *sim)
 unsigned
 tw_simdev_turn(struct tw_simdev *sim)
 {
-	struct tw_netsim_item it;
 	struct rte_mbuf *m[BURST];
 	unsigned n, total = 0;
 
 	cmds_run(sim);
 	for (unsigned i = 0; i < TW_SIMDEV_ENDS; i++) {
 		n = rte_ring_sc_dequeue_burst(sim->end[i].out, (void **)m, BURST, NULL);
-		if (n > 0)
-			tw_ctr_add(&sim->end[i].ctr.taken, n);
+		if (n == 0)
+			continue;
+		tw_ctr_add(&sim->end[i].ctr.taken, n);
+		for (unsigned k = 0; k < n; k++)
+			rte_prefetch0(rte_pktmbuf_mtod(m[k], void *));
 		for (unsigned k = 0; k < n; k++)
 			take(&sim->end[i], m[k]);
 		total += n;
 	}
-	for (n = 0; n < BURST && tw_netsim_heap_pop(&sim->heap, wire_now(sim), &it); n++) {
-		struct rte_mbuf *first = it.ref;
-
-		deliver(&sim->end[first->port], first, it.due_ns);
-	}
-	return total + n;
+	return total + deliver_due(sim);
 }
