@@ -45,7 +45,9 @@ class Truth:
             elif row["answers"]:
                 self.replies.setdefault(int(row["answers"]), []).append(row)
         self.sent = len(self.requests)
-        good = lambda row: [int(row[k]) for k in ("arrive_ns", "arrive_copy_ns")
+        # packets handed over together arrive at the same time, in the order they were due
+        good = lambda row: [(int(row[k]), int(row["due_ns"])) for k in
+                            ("arrive_ns", "arrive_copy_ns")
                             if row[k] and row["is_corrupt"] == "0"]
         self.reached = {seq: min(good(r)) for seq, r in self.requests.items() if good(r)}
         # per reply: when its copies came back; those that did
@@ -65,15 +67,16 @@ class Truth:
         every = [*self.requests.values(), *(r for rows in self.replies.values() for r in rows)]
         return any(row["arrive_copy_ns"] for row in every)
 
-    def undetermined_most(self):
+    def undetermined_most(self, variation):
         """Unanswered packets that may be of unknown fate where no request was duplicated: those
-        sent after the one answered last, minus the variation of the forward delay."""
+        sent after the one answered last, minus the variation of the forward delay; the larger of
+        the true one and what the sender saw, whose stamps are late in a gap."""
         if not self.answered:
             return self.sent
         depart = {s: int(r["depart_ns"]) for s, r in self.requests.items()}
-        delay = [at - depart[s] for s, at in self.reached.items()]
+        delay = [at - depart[s] for s, (at, _) in self.reached.items()]
         last = max((no, seq) for seq, back in self.back.items() for no, _ in back)[1]
-        since = depart[last] - (max(delay) - min(delay))
+        since = depart[last] - max(max(delay) - min(delay), variation)
         return sum(1 for s in depart if s not in self.answered and depart[s] >= since)
 
     def reordered(self):
@@ -86,7 +89,7 @@ class Truth:
                 behind([seq for _, _, seq in firsts]))
 
 
-def faults(report, truth):
+def faults(report, truth, raw):
     """What does not agree, in words."""
     loss, counters = report["loss"], report["counters"]
     forward, reverse = truth.lost()
@@ -100,9 +103,10 @@ def faults(report, truth):
         yield f"lost for certain {certain[:2]}, truly {(forward, reverse)}"
     if sum(certain) != unanswered:
         yield f"lost {certain}, unanswered {unanswered}"
-    if not any(r["arrive_copy_ns"] for r in truth.requests.values()) and \
-            certain[2] > truth.undetermined_most():
-        yield f"undetermined {certain[2]}, at most {truth.undetermined_most()} may be"
+    seen = [int(r["forward_ns"]) for r in raw if r["forward_ns"]] or [0]
+    most = truth.undetermined_most(max(seen) - min(seen))
+    if not any(r["arrive_copy_ns"] for r in truth.requests.values()) and certain[2] > most:
+        yield f"undetermined of {certain}, at most {most} may be, truly {(forward, reverse)}"
     said = counters["duplicates_forward"], counters["duplicates_reverse"]
     if said != truth.duplicates():
         yield f"duplicates {said}, truly {truth.duplicates()}"
@@ -123,9 +127,9 @@ def check(box, settings, rng):
         elif i % 3 == 2 and i % 2:
             forward = {**NONE, "seed": 1}
         box.impair(forward=forward, reverse=reverse)
-        answer, _, rows, _ = box.measure(RATE, 1, count=PACKETS, tmax_ns=200_000_000)
+        answer, raw, rows, _ = box.measure(RATE, 1, count=PACKETS, tmax_ns=200_000_000)
         report = answer["results"][0]["report"]
-        texts = list(faults(report, Truth(rows)))
+        texts = list(faults(report, Truth(rows), raw))
         packets += report["counters"]["sent"]
         undetermined += report["loss"]["lost_undetermined"]
         wrong += bool(texts)
