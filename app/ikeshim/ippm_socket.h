@@ -82,9 +82,7 @@ enum ippm_reason {
 };
 
 /* flags of an SA */
-#define IPPM_F_LOCAL_ID_CUT                                                                        \
-	0x0001u /* local_id is longer than the record: match nothing with it                       \
-		 */
+#define IPPM_F_LOCAL_ID_CUT  0x0001u /* local_id did not fit: match nothing with it */
 #define IPPM_F_REMOTE_ID_CUT 0x0002u
 #define IPPM_F_VIP_CUT       0x0004u /* more virtual IPs than the record holds */
 #define IPPM_F_TS_CUT        0x0008u /* more traffic selectors than the record holds */

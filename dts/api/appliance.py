@@ -91,7 +91,7 @@ class Appliance:
 
     @staticmethod
     def _with_key(params):
-        if params.get("mode") == "open" or "user" in params:
+        if params.get("mode") == "open" or params.get("ike") or "user" in params:
             return params
         return {**params, "user": KEY_ID}
 

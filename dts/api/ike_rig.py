@@ -26,6 +26,7 @@ class Duo:
     near: charon.Daemon
     far: charon.Daemon
     plugins: str
+    ends: tuple = (NEAR, FAR)
 
     @property
     def both(self):
@@ -38,7 +39,7 @@ class Duo:
     def configure(self, connections, secrets=None, **more):
         """`connections`: name -> (authentication, settings of near, settings of far)."""
         for daemon, (mine, other), at in ((self.near, NAMES, 1), (self.far, NAMES[::-1], 2)):
-            peer = FAR if at == 1 else NEAR
+            peer = self.ends[2 - at]
             daemon.configure({
                 name: charon.connection(mine, other, what[0], **{"remote_addrs": peer, **what[at]})
                 for name, what in connections.items()}, secrets, **more)
@@ -46,21 +47,26 @@ class Duo:
                 daemon.load()
 
 
-def duo(bed, connections, secrets=None, owner=0, kinds=(), extra="", **more):
-    """Both daemons, started. kinds: of certificates both shall have."""
+def duo(bed, connections, secrets=None, owner=0, kinds=(), extra="", pair=None, ends=(NEAR, FAR)):
+    """Both daemons, started. kinds: of certificates both shall have. pair: two appliances in whose
+    namespaces they run, `ends` their addresses; without it a cable of their own."""
     plugins = charon.needs_strongswan(bed)
-    spaces = bed.netns("near"), bed.netns("far")
-    bed.veth(spaces[0], "eth0", spaces[1], "eth0")
-    spaces[0].address("eth0", f"{NEAR}/24")
-    spaces[1].address("eth0", f"{FAR}/24")
-    daemons = [charon.Daemon(bed, netns, name.partition(".")[0], plugins, owner, extra)
-               for netns, name in zip(spaces, NAMES)]
-    made = Duo(*daemons, plugins)
+    if pair is None:
+        spaces = bed.netns("near"), bed.netns("far")
+        bed.veth(spaces[0], "eth0", spaces[1], "eth0")
+        for netns, address in zip(spaces, ends):
+            netns.address("eth0", f"{address}/24")
+        names = "near", "far"
+    else:
+        spaces, names = (pair.near.netns, pair.far.netns), ("ike-near", "ike-far")
+    daemons = [charon.Daemon(bed, netns, name, plugins, owner, extra)
+               for netns, name in zip(spaces, names)]
+    made = Duo(*daemons, plugins, ends)
     for kind in kinds:
         certs = charon.certificates(bed, kind, *NAMES)
         for daemon, name in zip(daemons, NAMES):
             daemon.trust(certs, name)
-    made.configure(connections, secrets, **more)
+    made.configure(connections, secrets)
     for daemon in daemons:
         daemon.start()
     return made

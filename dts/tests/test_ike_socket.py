@@ -5,6 +5,7 @@ peers behind one NAT, tunnels, and a long life."""
 
 import os
 import random
+import shutil
 import socket
 import struct
 import subprocess
@@ -278,6 +279,29 @@ def test_nat(duo, bed):
         for relay in relays:
             relay.stop()
         duo.configure({"psk": ("psk", {}, {})})
+
+
+def test_misfits(duo, bed):
+    """A plugin made for other libraries, or without a user to serve, is not loaded; charon lives.
+
+    Steps: start a charon whose plugin carries another build id; one whose owner does not exist.
+    Verify: charon answers, its log says why, there is no socket.
+    """
+    netns = bed.netns("misfit")
+    plugins = bed.run_dir / "misfits"
+    shutil.copytree(duo.plugins, plugins)
+    built = plugins / "libstrongswan-ippm.so"
+    octets = built.read_bytes()
+    at = octets.index(b"libcharon.so.0=") + len(b"libcharon.so.0=")
+    other = bytes([octets[at] ^ 1]) if octets[at:at + 1] not in b"9f" else b"0"
+    built.write_bytes(octets[:at] + other + octets[at + 1:])
+    for name, folder, owner, why in (("other", plugins, 0, "built for other libraries"),
+                                     ("nobody", duo.plugins, "no-such-user", "no user 'no-such-user'")):
+        daemon = charon.Daemon(bed, netns, name, folder, owner).start()
+        assert why in daemon.log, daemon.log
+        assert not daemon.socket.exists()
+        assert daemon.vici("version")["version"].startswith("5.")
+        daemon.stop()
 
 
 def grown_kib(daemon, client=None):
