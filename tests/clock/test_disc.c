@@ -308,6 +308,11 @@ Test(disc, s_follows_the_owner_of_the_reference)
 	sim_advance(&s, 100 * MS_TICKS);
 	feed(&d, &s, &synced);
 	cr_assert(m->is_synced);
+	/* an error that looks small makes no S */
+	sim_advance(&s, 100 * MS_TICKS);
+	feed(&d, &s, &(struct tw_clock_sync){.max_error_ns = 1000, .is_synced = false});
+	cr_assert_not(m->is_synced);
+	cr_assert_eq(m->ee, 0x3fff);
 }
 
 Test(disc, an_old_model_admits_it)
