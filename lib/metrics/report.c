@@ -164,6 +164,8 @@ order_of(const struct order *o)
 		.packets = o->arrivals,
 		.extent = o->extent,
 		.late_ns = o->late_ns,
+		.tcp_n = o->tcp_n,
+		.n_max = o->n_max,
 		.ratio_pct = percent(o->reordered, o->arrivals)};
 }
 

@@ -91,6 +91,8 @@ struct tw_metrics_order {
 	uint64_t packets;
 	uint64_t extent;
 	int64_t late_ns;
+	uint64_t tcp_n; /* packets that are 3-reordered (RFC 4737 5.3) */
+	uint64_t n_max; /* largest n of an n-reordered packet */
 	double ratio_pct;
 };
 

@@ -82,7 +82,10 @@ Test(rfc, rfc4737_table_1)
 	cr_assert_eq(r->order_round_trip.late_ns, 62 * MS);
 	cr_assert_eq(r->ctr.reordered_reverse, 1);
 	cr_assert_eq(r->order_reverse.extent, 4);
+	cr_assert_eq(r->order_reverse.n_max, 4);
+	cr_assert_eq(r->order_reverse.tcp_n, 1);
 	cr_assert_eq(r->ctr.reordered_forward, 0);
+	cr_assert_eq(r->order_forward.n_max, 0);
 	cr_assert_eq(r->order_forward.packets, 10);
 	cr_assert_not(r->is_extent_at_least);
 	session_free(&s);
@@ -99,6 +102,8 @@ Test(rfc, rfc4737_table_2)
 	cr_assert_eq(r->ctr.reordered_round_trip, 2);
 	cr_assert_eq(r->order_round_trip.extent, 2);
 	cr_assert_eq(r->order_round_trip.late_ns, 2 * MS);
+	cr_assert_eq(r->order_round_trip.n_max, 1);
+	cr_assert_eq(r->order_round_trip.tcp_n, 0);
 	session_free(&s);
 }
 
@@ -113,6 +118,8 @@ Test(rfc, rfc4737_table_3)
 	cr_assert_eq(r->ctr.reordered_round_trip, 3);
 	cr_assert_eq(r->order_round_trip.extent, 6);
 	cr_assert_eq(r->order_round_trip.late_ns, 68 * MS);
+	cr_assert_eq(r->order_round_trip.n_max, 4);
+	cr_assert_eq(r->order_round_trip.tcp_n, 1);
 	session_free(&s);
 }
 

@@ -170,26 +170,52 @@ run_session(const struct path *p)
 	session_end(&s);
 }
 
-/* RFC 4737 by its words: NextExp, and for each reordered one the smallest j. */
-static void
-brute_order(const uint32_t *seqs, size_t n, uint64_t *reordered, uint64_t *extent)
+/* What RFC 4737 says of a stream. */
+struct reordering {
+	uint64_t reordered, extent, tcp_n, n_max;
+};
+
+/* By its words: NextExp; for each reordered one the smallest j (4.2.1) and the largest n (5.3). */
+static struct reordering
+brute_order(const uint32_t *seqs, size_t cnt)
 {
+	struct reordering t = {0};
 	uint64_t next_exp = 0;
 
-	*reordered = *extent = 0;
-	for (size_t i = 0; i < n; i++) {
-		size_t j = 0;
+	for (size_t i = 0; i < cnt; i++) {
+		size_t j = 0, n = 0;
 
 		if (seqs[i] >= next_exp) {
 			next_exp = (uint64_t)seqs[i] + 1;
 			continue;
 		}
-		(*reordered)++;
+		t.reordered++;
 		while (seqs[j] <= seqs[i])
 			j++;
-		if (i - j > *extent)
-			*extent = i - j;
+		while (n < i && seqs[i - n - 1] > seqs[i])
+			n++;
+		t.extent = i - j > t.extent ? i - j : t.extent;
+		t.tcp_n += n >= 3;
+		t.n_max = n > t.n_max ? n : t.n_max;
 	}
+	return t;
+}
+
+static void
+check_stream(const struct path *p, const uint32_t *seqs, size_t n, uint64_t reordered,
+	const struct tw_metrics_order *got)
+{
+	const struct reordering want = brute_order(seqs, n);
+
+	cr_assert_eq(reordered, want.reordered, "%s: %lu, truth %lu", p->name, reordered,
+		want.reordered);
+	cr_assert_eq(got->packets, n);
+	if (s.report.is_extent_at_least)
+		return;
+	cr_assert_eq(
+		got->extent, want.extent, "%s: %lu, truth %lu", p->name, got->extent, want.extent);
+	cr_assert_eq(got->tcp_n, want.tcp_n, "%s: %lu, truth %lu", p->name, got->tcp_n, want.tcp_n);
+	cr_assert_eq(got->n_max, want.n_max, "%s: %lu, truth %lu", p->name, got->n_max, want.n_max);
 }
 
 static void
@@ -197,7 +223,6 @@ check_order(const struct path *p)
 {
 	static uint32_t seqs[COPIES];
 	static bool seen[COPIES];
-	uint64_t reordered, extent;
 	size_t n = 0;
 
 	/* reverse: distinct r in order of arrival */
@@ -207,12 +232,7 @@ check_order(const struct path *p)
 			seqs[n++] = back[i].r;
 		seen[back[i].r] = true;
 	}
-	brute_order(seqs, n, &reordered, &extent);
-	cr_assert_eq(s.report.ctr.reordered_reverse, reordered, "%s", p->name);
-	cr_assert_eq(s.report.order_reverse.packets, n);
-	if (!s.report.is_extent_at_least)
-		cr_assert_eq(s.report.order_reverse.extent, extent, "%s: %lu %lu", p->name,
-			s.report.order_reverse.extent, extent);
+	check_stream(p, seqs, n, s.report.ctr.reordered_reverse, &s.report.order_reverse);
 
 	/* round trip: s in order of arrival, first copies in time */
 	memset(seen, 0, sizeof(seen));
@@ -222,10 +242,7 @@ check_order(const struct path *p)
 			seqs[n++] = back[i].seq;
 		seen[back[i].seq] = true;
 	}
-	brute_order(seqs, n, &reordered, &extent);
-	cr_assert_eq(s.report.ctr.reordered_round_trip, reordered, "%s", p->name);
-	if (!s.report.is_extent_at_least)
-		cr_assert_eq(s.report.order_round_trip.extent, extent, "%s", p->name);
+	check_stream(p, seqs, n, s.report.ctr.reordered_round_trip, &s.report.order_round_trip);
 
 	/* forward: s in order of r, of what was seen, first copies */
 	static bool is_back[COPIES];
@@ -240,12 +257,7 @@ check_order(const struct path *p)
 		seen[there[r].seq] = true;
 		seqs[n++] = there[r].seq;
 	}
-	brute_order(seqs, n, &reordered, &extent);
-	cr_assert_eq(s.report.ctr.reordered_forward, reordered, "%s: %lu, truth %lu", p->name,
-		s.report.ctr.reordered_forward, reordered);
-	cr_assert_eq(s.report.order_forward.packets, n);
-	if (!s.report.is_extent_at_least)
-		cr_assert_eq(s.report.order_forward.extent, extent, "%s", p->name);
+	check_stream(p, seqs, n, s.report.ctr.reordered_forward, &s.report.order_forward);
 }
 
 static void
