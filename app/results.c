@@ -46,8 +46,20 @@ tw_results_test_row(struct tw_out *out, const struct tw_test_view *t)
 static void
 put_schedule(struct tw_out *out, const struct tw_test_params *p)
 {
-	tw_out_str(out, "schedule", p->law == TW_SEND_POISSON ? "poisson" : "periodic");
+	static const char *const laws[TW_SEND_LAW_N] = {
+		[TW_SEND_PERIODIC] = "periodic",
+		[TW_SEND_POISSON] = "poisson",
+		[TW_SEND_BURST] = "burst",
+		[TW_SEND_TRACE] = "trace",
+	};
+
+	tw_out_str(out, "schedule", laws[p->law]);
 	tw_out_ns(out, "interval_ns", (int64_t)p->interval_ns);
+	tw_out_u64(out, "burst", p->burst_cnt != 0 ? p->burst_cnt : 1, "packets");
+	if (p->trace_file[0] != '\0')
+		tw_out_str(out, "trace", p->trace_file);
+	else
+		tw_out_null(out, "trace");
 	if (p->count != 0)
 		tw_out_u64(out, "count", p->count, "packets");
 	else

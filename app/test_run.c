@@ -25,6 +25,7 @@
 #include "ports.h"
 #include "simwire.h"
 #include "test_i.h"
+#include "trace.h"
 #include "tw_crypto.h"
 #include "tw_tst.h"
 
@@ -238,6 +239,8 @@ test_release(struct tw_test *t)
 	t->raw = NULL;
 	tw_secret_drop(t->p.secret);
 	t->p.secret = NULL;
+	tw_trace_drop(t->p.trace);
+	t->p.trace = NULL;
 }
 
 void
@@ -285,6 +288,7 @@ tw_tests_start(struct tw_tests *ts, const struct tw_test_params *p, struct tw_te
 	memset(err, 0, sizeof(*err));
 	if (t == NULL) {
 		tw_secret_drop(p->secret);
+		tw_trace_drop(p->trace);
 		tw_test_error_set(err, -ENOMEM, NULL, "no memory for a test");
 		return NULL;
 	}

@@ -44,7 +44,10 @@ struct tw_test_params {
 	int64_t duration_ns;
 	uint64_t interval_ns;
 	uint32_t interval_frac;
-	uint8_t law;   /* enum tw_send_law */
+	uint8_t law;            /* enum tw_send_law */
+	uint16_t burst_cnt;     /* packets of a burst */
+	struct tw_trace *trace; /* a reference; NULL: none */
+	char trace_file[TW_TEST_PATH_SIZE];
 	uint32_t size; /* UDP payload, 0: as the reply */
 	uint32_t padding;
 	bool has_padding; /* `padding` says the size */

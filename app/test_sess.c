@@ -12,6 +12,7 @@
 #include "clocks.h"
 #include "ports.h"
 #include "test_i.h"
+#include "trace.h"
 #include "tw_crypto.h"
 
 #define LINGER_NS INT64_C(2000000000)
@@ -130,6 +131,9 @@ window_interval(const struct tw_test *t)
 		.law = t->p.law,
 		.interval_ns = t->p.interval_ns,
 		.interval_frac = t->p.interval_frac,
+		.burst_cnt = t->p.burst_cnt,
+		.gap_ns = t->p.trace != NULL ? t->p.trace->gap_ns : NULL,
+		.gap_cnt = t->p.trace != NULL ? t->p.trace->cnt : 0,
 		.max_lag_ns = t->p.max_lag_ns,
 		.tmax_ns = t->p.tmax_ns,
 	};
@@ -173,6 +177,9 @@ record_init(
 		.size = t->size,
 		.interval_ns = t->p.interval_ns,
 		.interval_frac = t->p.interval_frac,
+		.burst_cnt = t->p.burst_cnt,
+		.gap_ns = t->p.trace != NULL ? t->p.trace->gap_ns : NULL,
+		.gap_cnt = t->p.trace != NULL ? t->p.trace->cnt : 0,
 		.count = t->p.count,
 		.duration_ns = t->p.duration_ns,
 		.start = start_time(s),
@@ -325,7 +332,7 @@ tw_test_sess_release(struct tw_test_sess *s)
 		tw_idtab_remove(&t->owner->senders, s->send_id);
 	s->send_id = 0;
 	if (s->send != NULL)
-		tw_dp_send_retire(t->app->dp, s->send, NULL, NULL);
+		tw_dp_send_retire(t->app->dp, s->send, tw_trace_drop, tw_trace_hold(t->p.trace));
 	s->send = NULL;
 	s->metrics = NULL;
 	tw_crypto_free(s->keys);

@@ -100,6 +100,40 @@ def test_poisson(pair):
     assert report.fields["schedule"] == "poisson"
 
 
+def test_burst(pair):
+    """Bursts leave at once.
+
+    Steps: 20 bursts of 25 packets, 10 ms apart.
+    Verify: clean; the time from the first packet to the last is that of the schedule.
+    """
+    how = {**FAST, "interval_ns": 10_000_000}
+    report = pair.near.measure(rig.FAR["v4"], mode="authenticated", count=500, schedule="burst",
+                               burst=25, **how)
+    report.only.clean(500)
+    assert (report.fields["schedule"], report.fields["burst"]) == ("burst", 25)
+
+
+def test_trace(pair):
+    """Gaps come from a file, and what is wrong in one is told with its line.
+
+    Steps: a file of three gaps; 300 packets by it; then files that cannot be followed.
+    Verify: clean, the mean of the gaps is shown; refusals name file and line.
+    """
+    path = pair.near.bed.run_dir / "gaps"
+    path.write_text("# comment\n0\n500us\n1ms\n", encoding="utf-8")
+    path.chmod(0o644)
+    how = {key: value for key, value in FAST.items() if key != "interval_ns"}
+    report = pair.near.measure(rig.FAR["v6"], mode="encrypted", count=300, schedule="trace",
+                               trace=str(path), **how)
+    report.only.clean(300)
+    assert report.fields["interval_ns"] == 500_000
+    path.write_text("1ms\nsoon\n", encoding="utf-8")
+    error = pair.near.measure_refusal(rig.FAR["v6"], schedule="trace", trace=str(path), **how)
+    assert f"{path}:2:" in str(error), error
+    error = pair.near.measure_refusal(rig.FAR["v6"], schedule="trace", **how)
+    assert "belong together" in str(error), error
+
+
 def test_duration(pair):
     """A session may end by time.
 

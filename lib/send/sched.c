@@ -7,7 +7,7 @@
 #include "prng.h"
 #include "send_i.h"
 
-/* Exponential gaps are skipped one by one: so many in one call. */
+/* Gaps that differ are skipped one by one: so many in one call. */
 #define SKIP_MAX 16
 
 /* Interval in 2^-32 ns. */
@@ -32,6 +32,20 @@ due_add(struct tw_send_sched *sc, unsigned __int128 gap_q32)
 	sc->due_frac = (uint32_t)due;
 }
 
+/* The same place of each burst, and of each round through a trace, has the same gap. */
+static unsigned __int128
+placed_gap_q32(struct tw_send_sess *sess)
+{
+	struct tw_send_sched *sc = &sess->sched;
+	const bool is_trace = sess->law == TW_SEND_TRACE;
+	const uint32_t pos = sc->pos;
+
+	sc->pos = pos + 1 < (is_trace ? sess->gap_cnt : sess->burst_cnt) ? pos + 1 : 0;
+	if (is_trace)
+		return (unsigned __int128)sess->gap_ns[pos] << 32;
+	return sc->pos == 0 ? interval_q32(sess) : 0;
+}
+
 static unsigned __int128
 next_gap_q32(struct tw_send_sess *sess)
 {
@@ -39,6 +53,8 @@ next_gap_q32(struct tw_send_sess *sess)
 
 	if (sess->law == TW_SEND_PERIODIC)
 		return interval_q32(sess);
+	if (sess->law != TW_SEND_POISSON)
+		return placed_gap_q32(sess);
 	dev = exp_deviate(prng_draw, sess->sched.prng);
 	return (unsigned __int128)dev * sess->interval_ns +
 	       (((unsigned __int128)dev * sess->interval_frac) >> 32);
@@ -51,10 +67,11 @@ sched_start(struct tw_send_sess *sess, int64_t start_ns)
 	sess->sched.due_ns = start_ns;
 	sess->sched.due_frac = 0;
 	sess->sched.slot = 0;
+	sess->sched.pos = 0;
 	sess->end_ns = INT64_MAX;
 	if (sess->duration_ns != 0 && sess->duration_ns < INT64_MAX - start_ns)
 		sess->end_ns = start_ns + sess->duration_ns;
-	if (sess->law == TW_SEND_POISSON)
+	if (sess->law == TW_SEND_POISSON || sess->law == TW_SEND_TRACE)
 		due_add(&sess->sched, next_gap_q32(sess));
 }
 

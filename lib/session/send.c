@@ -9,12 +9,37 @@
 #include "session_i.h"
 
 static bool
-schedule_is_ok(const struct tw_send_cfg *cfg)
+trace_is_ok(const struct tw_send_cfg *cfg)
 {
+	uint64_t sum_ns = 0;
+
+	if (cfg->gap_ns == NULL || cfg->gap_cnt == 0 || cfg->gap_cnt > TW_SEND_TRACE_MAX)
+		return false;
+	for (uint32_t i = 0; i < cfg->gap_cnt; i++) {
+		if (cfg->gap_ns[i] > TW_SEND_INTERVAL_MAX_NS)
+			return false;
+		sum_ns += cfg->gap_ns[i];
+	}
+	return sum_ns >= (uint64_t)cfg->gap_cnt * TW_SEND_INTERVAL_MIN_NS;
+}
+
+static bool
+law_is_ok(const struct tw_send_cfg *cfg)
+{
+	uint64_t burst = cfg->law == TW_SEND_BURST ? cfg->burst_cnt : 1;
+
 	if (cfg->law == 0 || cfg->law >= TW_SEND_LAW_N)
 		return false;
-	if (cfg->interval_ns < TW_SEND_INTERVAL_MIN_NS ||
-		cfg->interval_ns > TW_SEND_INTERVAL_MAX_NS)
+	if (cfg->law == TW_SEND_TRACE)
+		return trace_is_ok(cfg);
+	return burst != 0 && cfg->interval_ns >= burst * TW_SEND_INTERVAL_MIN_NS &&
+	       cfg->interval_ns <= TW_SEND_INTERVAL_MAX_NS;
+}
+
+static bool
+schedule_is_ok(const struct tw_send_cfg *cfg)
+{
+	if (!law_is_ok(cfg))
 		return false;
 	return cfg->duration_ns >= 0 && cfg->late_after_ns >= 0 && cfg->max_lag_ns >= 0 &&
 	       cfg->tmax_ns >= 0;
@@ -26,15 +51,61 @@ or_default(int64_t value, int64_t dflt)
 	return value != 0 ? value : dflt;
 }
 
+/* Most packets of a trace within @p span_ns, its repetition included. */
+static uint64_t
+trace_densest(const struct tw_send_cfg *cfg, uint64_t span_ns)
+{
+	const uint32_t n = cfg->gap_cnt;
+	uint64_t whole_ns = 0, sum_ns = 0, most = 0, rounds;
+	uint32_t end = 0;
+
+	for (uint32_t i = 0; i < n; i++)
+		whole_ns += cfg->gap_ns[i];
+	rounds = span_ns / whole_ns;
+	span_ns %= whole_ns;
+	/* packets i .. end - 1, by turns: sum_ns from packet i to packet end - 1 */
+	for (uint32_t i = 0; i < n; i++) {
+		if (end <= i) {
+			end = i + 1;
+			sum_ns = 0;
+		}
+		while (end - i < n && sum_ns + cfg->gap_ns[end % n] <= span_ns)
+			sum_ns += cfg->gap_ns[end++ % n];
+		if (end - i > most)
+			most = end - i;
+		sum_ns -= end > i + 1 ? cfg->gap_ns[(i + 1) % n] : 0;
+	}
+	return rounds * n + most;
+}
+
+/* Mean time between packets over @p span_ns at its densest; 0: none. */
+static uint64_t
+densest_interval(const struct tw_send_cfg *cfg, uint64_t span_ns)
+{
+	uint64_t cnt;
+
+	if (!law_is_ok(cfg))
+		return 0;
+	if (cfg->law == TW_SEND_TRACE) {
+		cnt = trace_densest(cfg, span_ns);
+	} else if (cfg->law == TW_SEND_BURST) {
+		/* a part of an interval may hold a whole burst */
+		cnt = (span_ns / cfg->interval_ns + 1) * cfg->burst_cnt;
+	} else {
+		return cfg->interval_ns;
+	}
+	return span_ns / cnt != 0 ? span_ns / cnt : 1;
+}
+
 uint64_t
 tw_send_cfg_window_interval_ns(const struct tw_send_cfg *cfg, int64_t timeout_ns)
 {
 	const uint64_t tmax_ns = (uint64_t)or_default(cfg->tmax_ns, TW_SEND_TMAX_NS);
 	const uint64_t lag_ns = (uint64_t)or_default(cfg->max_lag_ns, TW_SEND_MAX_LAG_NS);
 	const uint64_t window_ns = tmax_ns + (uint64_t)timeout_ns;
-	unsigned __int128 interval = cfg->interval_ns;
+	unsigned __int128 interval = densest_interval(cfg, window_ns);
 
-	if (cfg->interval_ns < TW_SEND_INTERVAL_MIN_NS)
+	if (interval == 0)
 		return 0;
 	interval = interval * window_ns / (window_ns + lag_ns);
 	return interval != 0 ? (uint64_t)interval : 1;
@@ -45,6 +116,9 @@ fill(struct tw_send_sess *sess, const struct tw_send_cfg *cfg)
 {
 	sess->interval_ns = cfg->interval_ns;
 	sess->interval_frac = cfg->interval_frac;
+	sess->burst_cnt = cfg->burst_cnt;
+	sess->gap_ns = cfg->gap_ns;
+	sess->gap_cnt = cfg->gap_cnt;
 	sess->slot_end = cfg->count != 0 ? cfg->count : UINT64_MAX;
 	sess->duration_ns = cfg->duration_ns;
 	sess->start = cfg->start;

@@ -265,12 +265,17 @@ const char *tw_send_drop_name(unsigned reason);
 enum tw_send_law {
 	TW_SEND_PERIODIC = 1, /* first packet at the start time */
 	TW_SEND_POISSON,      /* exponential gaps, one before the first packet (RFC 4656 3.6) */
+	TW_SEND_BURST,        /* so many at once, then an interval */
+	TW_SEND_TRACE,        /* gaps as told, over and over, one before the first packet */
 	TW_SEND_LAW_N
 };
 
 /* Bounds of a schedule's (mean) interval: 1,000,000 packets/s to one an hour. */
 #define TW_SEND_INTERVAL_MIN_NS 1000
 #define TW_SEND_INTERVAL_MAX_NS 3600000000000ULL
+
+#define TW_SEND_BURST_MAX 65535 /* packets of a burst */
+#define TW_SEND_TRACE_MAX 65536 /* gaps of a trace */
 
 #define TW_SEND_LATE_AFTER_NS 1000000LL    /* default of late_after_ns: 1 ms */
 #define TW_SEND_MAX_LAG_NS    1000000000LL /* default of max_lag_ns: 1 s */
@@ -288,10 +293,21 @@ struct tw_send_cfg {
 	bool has_zero_padding; /* else pseudo-random (R-4656-077, -079) */
 	uint16_t size;         /* octets of a request, UDP payload; >= fmt->req_min */
 
-	uint64_t interval_ns;   /* (mean) time between packets ... */
-	uint32_t interval_frac; /* ... plus this many 2^-32 ns, so that 3 packets/s stay 3 */
-	uint64_t count;         /* packets to schedule; 0: no such end */
-	int64_t duration_ns;    /* schedule packets before start + this; 0: no such end */
+	/*
+	 * (Mean) time between packets; BURST: from the begin of one to that of the next; TRACE: not
+	 * used. Plus 2^-32 ns, so that 3 packets/s stay 3.
+	 */
+	uint64_t interval_ns;
+	uint32_t interval_frac;
+	uint16_t burst_cnt; /* BURST: packets of one, >= 1 */
+	/*
+	 * TRACE: ns before each packet, 0..TW_SEND_INTERVAL_MAX_NS, on average at least
+	 * TW_SEND_INTERVAL_MIN_NS. Lent until the session's end.
+	 */
+	const uint64_t *gap_ns;
+	uint32_t gap_cnt;    /* 1..TW_SEND_TRACE_MAX */
+	uint64_t count;      /* packets to schedule; 0: no such end */
+	int64_t duration_ns; /* schedule packets before start + this; 0: no such end */
 	tw_ns start; /* UTC of the clock that paces (not clock_idx); in the past: at once, without a
 			claim to have been late */
 
@@ -313,6 +329,7 @@ struct tw_send_cfg {
 struct tw_send_sched {
 	int64_t due_ns;    /* of the next packet */
 	uint32_t due_frac; /* plus 2^-32 ns */
+	uint32_t pos;      /* BURST, TRACE: place in the burst, next gap */
 	uint64_t slot;     /* packets scheduled before it */
 	uint64_t prng[4];
 };
@@ -328,7 +345,10 @@ struct tw_send_sess {
 	int64_t tmax_ns;
 	int64_t report_ns; /* < 0: none */
 	struct tw_metrics *metrics;
+	const uint64_t *gap_ns; /* TRACE */
+	uint32_t gap_cnt;
 	uint32_t interval_frac;
+	uint16_t burst_cnt;
 	uint16_t size;
 	uint8_t law;
 	uint8_t clock_idx;
@@ -364,7 +384,8 @@ struct tw_send_sess {
 };
 
 /**
- * Mean time between packets at the highest rate the session can reach over Tmax + Timeout,
+ * Mean time between packets at the highest rate the session can reach over Tmax + Timeout, bursts
+ * and the densest part of a trace included,
  * catching up after a stall of max_lag_ns included. For struct tw_metrics_cfg, so that no packet
  * has to leave the window early.
  * @param timeout_ns  >= 0, as there

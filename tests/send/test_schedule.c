@@ -102,6 +102,75 @@ Test(schedule, poisson_depends_on_the_seed_alone)
 	cr_assert_lt(same, 10);
 }
 
+Test(schedule, bursts_leave_at_once_and_keep_their_interval)
+{
+	struct tw_send_cfg cfg = check_periodic(MS, 10);
+	struct tw_send_sess *sess;
+
+	check_init();
+	cfg.law = TW_SEND_BURST;
+	cfg.burst_cnt = 4;
+	sess = check_send(&cfg);
+	sched_start(sess, 0);
+	for (unsigned i = 0; i < 10; i++) {
+		cr_assert_eq(sess->sched.due_ns, (int64_t)(i / 4) * MS);
+		sched_advance(sess);
+	}
+	cr_assert(sched_is_over(sess));
+}
+
+Test(schedule, a_trace_is_followed_over_and_over)
+{
+	static const uint64_t gaps[] = {5 * US, 0, 1000 * MS};
+	static const int64_t due[] = {5 * US, 5 * US, 1000 * MS + 5 * US, 1000 * MS + 10 * US,
+		1000 * MS + 10 * US, 2000 * MS + 10 * US, 2000 * MS + 15 * US};
+	struct tw_send_cfg cfg = check_periodic(MS, 7);
+	struct tw_send_sess *sess;
+
+	check_init();
+	cfg.law = TW_SEND_TRACE;
+	cfg.gap_ns = gaps;
+	cfg.gap_cnt = TW_ARRAY_SIZE(gaps);
+	sess = check_send(&cfg);
+	sched_start(sess, 0);
+	for (unsigned i = 0; i < TW_ARRAY_SIZE(due); i++) {
+		cr_assert_eq(sess->sched.due_ns, due[i]);
+		sched_advance(sess);
+	}
+	cr_assert(sched_is_over(sess));
+}
+
+/* Sent + skipped = scheduled, with every law, after a stall beyond max_lag. */
+Test(schedule, what_a_stall_skips_is_counted_with_every_law)
+{
+	static const uint64_t gaps[] = {100 * US, 900 * US, 0, 3 * MS};
+
+	check_init();
+	for (unsigned law = TW_SEND_PERIODIC; law < TW_SEND_LAW_N; law++) {
+		struct tw_send_cfg cfg = check_periodic(MS, 5000);
+		struct check_snd *c = check_snd("openssl", CHECK_CAP);
+		struct tw_send_counts counts;
+		struct tw_send_sess *sess;
+
+		cfg.law = (uint8_t)law;
+		cfg.burst_cnt = 3;
+		cfg.gap_ns = gaps;
+		cfg.gap_cnt = TW_ARRAY_SIZE(gaps);
+		cfg.max_lag_ns = 100 * MS;
+		sess = check_send(&cfg);
+		cr_assert_eq(tw_send_add(c->snd, sess, &c->steady, CHECK_T0_NS), 0);
+		check_all_due(c, CHECK_T0_NS + 500 * MS);
+		check_all_due(c, CHECK_T0_NS + 3000 * MS);
+		for (int64_t t = CHECK_T0_NS + 3000 * MS; t < CHECK_T0_NS + 12000 * MS; t += MS)
+			check_all_due(c, t);
+		counts = check_counts(sess);
+		cr_assert_eq(counts.scheduled, 5000, "law %u: %lu", law, counts.scheduled);
+		cr_assert_eq(counts.sent + counts.skipped, 5000);
+		cr_assert_gt(counts.skipped, 1000, "law %u: %lu", law, counts.skipped);
+		check_snd_free(c);
+	}
+}
+
 /* Virtual time in steps of 100 us: packets leave as their time comes, the last ends it. */
 static void
 run_to_end(struct check_snd *c, struct tw_send_sess *sess, int64_t until_ns, int64_t step_ns)

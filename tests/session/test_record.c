@@ -163,6 +163,70 @@ Test(record, sender_refuses_what_cannot_work_and_leaves_nothing)
 	}
 }
 
+Test(record, sender_refuses_bursts_and_traces_that_make_no_schedule)
+{
+	static const uint64_t none[] = {0, 0, 2999}, longest[] = {TW_SEND_INTERVAL_MAX_NS},
+			      beyond[] = {TW_SEND_INTERVAL_MAX_NS + 1};
+	const struct tw_send_cfg trace = {.law = TW_SEND_TRACE, .gap_ns = longest, .gap_cnt = 1},
+				 burst = {
+					 .law = TW_SEND_BURST, .interval_ns = 2000, .burst_cnt = 2};
+	struct tw_send_cfg bad[] = {trace, trace, trace, trace, burst, burst, burst};
+
+	cr_assert_gt(tw_send_cfg_window_interval_ns(&trace, 0), 0);
+	cr_assert_gt(tw_send_cfg_window_interval_ns(&burst, 0), 0);
+	bad[0].gap_ns = NULL;
+	bad[1].gap_cnt = 0;
+	bad[2].gap_ns = beyond;
+	bad[3].gap_ns = none;
+	bad[3].gap_cnt = TW_ARRAY_SIZE(none);
+	bad[4].burst_cnt = 0;
+	bad[5].burst_cnt = 3;
+	bad[6].interval_ns = TW_SEND_INTERVAL_MAX_NS + 1;
+	for (unsigned i = 0; i < TW_ARRAY_SIZE(bad); i++)
+		cr_assert_eq(tw_send_cfg_window_interval_ns(&bad[i], 0), 0, "case %u", i);
+}
+
+/* Packets of a window, by counting them. */
+static uint64_t
+densest(const uint64_t *gaps, uint32_t cnt, uint64_t span_ns)
+{
+	uint64_t most = 0;
+
+	for (uint32_t first = 0; first < cnt; first++) {
+		uint64_t at_ns = 0, n = 0;
+
+		for (uint32_t i = first + 1; at_ns <= span_ns; i++, n++)
+			at_ns += gaps[i % cnt];
+		most = n > most ? n : most;
+	}
+	return most;
+}
+
+Test(record, window_holds_the_densest_part_of_a_schedule)
+{
+	static const uint64_t gaps[] = {4000000, 0, 0, 1000, 900000, 0, 70000, 2500000, 0};
+	struct tw_send_cfg cfg = {.law = TW_SEND_BURST,
+		.interval_ns = 1000000,
+		.burst_cnt = 50,
+		.tmax_ns = 1500000,
+		.max_lag_ns = 1};
+
+	/* two bursts may stand in one and a half intervals */
+	cr_assert_leq(tw_send_cfg_window_interval_ns(&cfg, 0), 15000);
+	cr_assert_geq(tw_send_cfg_window_interval_ns(&cfg, 0), 14990);
+	cfg.law = TW_SEND_TRACE;
+	cfg.gap_ns = gaps;
+	cfg.gap_cnt = TW_ARRAY_SIZE(gaps);
+	for (cfg.tmax_ns = 1000; cfg.tmax_ns < 40000000; cfg.tmax_ns += 777777) {
+		uint64_t cnt = densest(gaps, cfg.gap_cnt, (uint64_t)cfg.tmax_ns);
+		uint64_t interval = tw_send_cfg_window_interval_ns(&cfg, 0);
+
+		cr_assert_leq(interval, (uint64_t)cfg.tmax_ns / cnt, "%ld", cfg.tmax_ns);
+		cr_assert_geq(interval + 1 + interval / 100, (uint64_t)cfg.tmax_ns / cnt * 99 / 100,
+			"%ld: %lu, %lu packets", cfg.tmax_ns, interval, cnt);
+	}
+}
+
 Test(record, window_covers_catching_up)
 {
 	struct tw_send_cfg cfg = {.law = TW_SEND_PERIODIC, .interval_ns = 10000};

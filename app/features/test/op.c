@@ -13,6 +13,7 @@
 #include "ops.h"
 #include "results.h"
 #include "test_run.h"
+#include "trace.h"
 #include "tw_mode.h"
 
 #define COUNT_DEFAULT 100
@@ -21,7 +22,7 @@
 #define NS_PER_S    UINT64_C(1000000000)
 
 /* In the order of enum tw_send_law. */
-static const char *const test_schedules[] = {"periodic", "poisson", NULL};
+static const char *const test_schedules[] = {"periodic", "poisson", "burst", "trace", NULL};
 
 /* In the order of tw_config_modes. */
 static const uint32_t mode_bits[] = {TW_MODE_OPEN, TW_MODE_AUTH, TW_MODE_ENCR, TW_MODE_MIXED};
@@ -49,10 +50,44 @@ params_schedule(const struct tw_args *args, struct tw_test_params *p)
 	if (p->count == 0 && p->duration_ns == 0)
 		p->count = COUNT_DEFAULT;
 	p->interval_ns = (uint64_t)tw_args_ns(args, "interval_ns");
+	if (p->law == TW_SEND_BURST)
+		p->burst_cnt = (uint16_t)tw_args_u64(args, "burst");
 	if (pps != 0) {
-		p->interval_ns = NS_PER_S / pps;
-		p->interval_frac = (uint32_t)((NS_PER_S % pps << 32) / pps);
+		const uint64_t span_ns = NS_PER_S * (p->burst_cnt != 0 ? p->burst_cnt : 1);
+
+		p->interval_ns = span_ns / pps;
+		p->interval_frac = (uint32_t)((span_ns % pps << 32) / pps);
 	}
+}
+
+/* What a law needs beside the interval. */
+static int
+params_law(const struct tw_args *args, struct tw_out *out, struct tw_test_params *p)
+{
+	char why[TW_TEST_TEXT_SIZE];
+	int ret;
+
+	if (tw_args_has(args, "trace") != (p->law == TW_SEND_TRACE))
+		return tw_out_fail(out, -EINVAL, "trace", "give both or none of them",
+			"schedule trace and the file trace belong together");
+	if (tw_args_is_given(args, "burst") && p->law != TW_SEND_BURST)
+		return tw_out_fail(out, -EINVAL, "burst", "add schedule burst",
+			"a burst belongs to the schedule burst");
+	if (p->law == TW_SEND_BURST && p->interval_ns < p->burst_cnt * TW_SEND_INTERVAL_MIN_NS)
+		return tw_out_fail(out, -EINVAL, "burst", "use a longer interval or fewer packets",
+			"%u packets in %llu ns are more than 1,000,000 packets/s", p->burst_cnt,
+			(unsigned long long)p->interval_ns);
+	if (p->law != TW_SEND_TRACE)
+		return 0;
+	if (tw_args_is_given(args, "interval_ns") || tw_args_has(args, "rate_pps"))
+		return tw_out_fail(out, -EINVAL, "trace", "leave out interval and rate",
+			"the gaps of a trace are in its file");
+	snprintf(p->trace_file, sizeof(p->trace_file), "%s", tw_args_str(args, "trace"));
+	ret = tw_trace_read(p->trace_file, &p->trace, why, sizeof(why));
+	if (ret != 0)
+		return tw_out_fail(out, ret, "trace", NULL, "%s", why);
+	p->interval_ns = p->trace->mean_ns;
+	return 0;
 }
 
 static int
@@ -110,7 +145,13 @@ params_fill(const struct tw_args *args, struct tw_out *out, struct tw_test_param
 	p->connect_ns = tw_args_ns(args, "connect_ns");
 	snprintf(p->user, sizeof(p->user), "%s", tw_args_str(args, "user"));
 	snprintf(p->raw_file, sizeof(p->raw_file), "%s", tw_args_str(args, "raw_file"));
-	return params_secret(args, out, p);
+	if (params_law(args, out, p) != 0)
+		return tw_out_error(out)->res;
+	if (params_secret(args, out, p) != 0) {
+		tw_trace_drop(p->trace);
+		return tw_out_error(out)->res;
+	}
+	return 0;
 }
 
 static struct tw_test *
