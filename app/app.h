@@ -35,6 +35,7 @@ struct tw_clocks;    /* clocks.h */
 struct tw_config;    /* config.h */
 struct tw_ctl_io;    /* io_ctl.h */
 struct tw_hold;      /* hold.h */
+struct tw_ike_io;    /* io_ike.h */
 struct tw_kdf_pool;  /* kdf_pool.h */
 struct tw_keyring;   /* lib/crypto */
 struct tw_netlink;   /* netlink.h */
@@ -89,6 +90,7 @@ struct tw_app {
 	struct tw_hold *hold;
 	struct tw_kdf_pool *kdf;
 	struct tw_keyring *keys;
+	struct tw_ike_io *ike;
 	struct tw_sessions *sessions;
 	struct tw_ctl_io *ctl_io;
 	struct tw_tests *tests;

@@ -14,6 +14,7 @@
 enum when { LIVE, START };
 
 const char *const tw_config_modes[] = {"open", "authenticated", "encrypted", "mixed", NULL};
+const char *const tw_config_ike_missing[] = {"fail", "initiate", NULL};
 const char *const tw_config_privileges[] = {"read", "operate", "admin", NULL};
 const char *const tw_config_engines[] = {"auto", "ipsec-mb", "native", NULL};
 const char *const tw_config_idle[] = {"auto", "poll", "yield", "sleep", NULL};
@@ -298,4 +299,10 @@ bool
 tw_config_is_server(enum tw_config_id id)
 {
 	return strncmp(rows[id].name, "server_", strlen("server_")) == 0;
+}
+
+bool
+tw_config_is_ike(enum tw_config_id id)
+{
+	return strncmp(rows[id].name, "ike_", strlen("ike_")) == 0;
 }

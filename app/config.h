@@ -18,10 +18,11 @@
 
 struct tw_config;
 
-extern const char *const tw_config_modes[];      /* open, authenticated, encrypted, mixed */
-extern const char *const tw_config_engines[];    /* as tw_engine_pick() knows them */
-extern const char *const tw_config_idle[];       /* auto, then enum tw_idle */
-extern const char *const tw_config_privileges[]; /* read, operate, admin */
+extern const char *const tw_config_modes[];       /* open, authenticated, encrypted, mixed */
+extern const char *const tw_config_engines[];     /* as tw_engine_pick() knows them */
+extern const char *const tw_config_idle[];        /* auto, then enum tw_idle */
+extern const char *const tw_config_ike_missing[]; /* fail, initiate */
+extern const char *const tw_config_privileges[];  /* read, operate, admin */
 
 enum tw_config_id {
 #define TW_SETTING(ID, ...) TW_CFG_##ID,
@@ -87,6 +88,9 @@ const struct tw_conf_value *tw_config_value(const struct tw_config *cfg, enum tw
 /** Items of a list setting; *cnt may be 0. Valid until the setting changes. */
 const struct tw_conf_value *tw_config_list(
 	const struct tw_config *cfg, enum tw_config_id id, size_t *cnt);
+
+/** The setting belongs to the IKE daemon's connection: tw_ike_io_configure(). */
+bool tw_config_is_ike(enum tw_config_id id);
 
 /** The setting belongs to the TWAMP-Control server: tw_config_server() must be applied again. */
 bool tw_config_is_server(enum tw_config_id id);

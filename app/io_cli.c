@@ -68,6 +68,15 @@ ops_key(void *arg, const struct tw_keyring_id *id, bool *is_known)
 	return c->is_closed ? NULL : c->ops->key(c->arg, id, is_known);
 }
 
+static enum tw_ctl_ike
+ops_ike_key(void *arg, const struct tw_addr *server, uint8_t spis[TW_CTL_SPIS_LEN],
+	struct tw_secret **secret)
+{
+	struct tw_io_cli *c = arg;
+
+	return c->is_closed ? TW_CTL_IKE_UNKNOWN : c->ops->ike_key(c->arg, server, spis, secret);
+}
+
 static bool
 ops_kdf(void *arg, struct tw_ctl_kdf_job *job)
 {
@@ -96,6 +105,7 @@ ops_wake(void *arg, struct tw_ctl_cli *cli)
 static const struct tw_ctl_cli_ops cli_ops = {
 	.common = {.random = ops_random, .key = ops_key, .kdf = ops_kdf},
 	.event = ops_event,
+	.ike_key = ops_ike_key,
 	.wake = ops_wake,
 };
 

@@ -36,6 +36,9 @@ struct tw_io_cli_ops {
 	void (*event)(void *arg, const struct tw_ctl_cli_event *event);
 	/** As tw_ctl_ops.key; the argument is that of open. */
 	struct tw_secret *(*key)(void *arg, const struct tw_keyring_id *id, bool *is_known);
+	/** As tw_ctl_cli_ops.ike_key. */
+	enum tw_ctl_ike (*ike_key)(void *arg, const struct tw_addr *server,
+		uint8_t spis[TW_CTL_SPIS_LEN], struct tw_secret **secret);
 };
 
 /**

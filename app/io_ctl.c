@@ -20,6 +20,7 @@
 
 #include "app.h"
 #include "idtab.h"
+#include "io_ike.h"
 #include "kdf_pool.h"
 #include "netlink.h"
 #include "sessions.h"
@@ -90,6 +91,19 @@ ops_is_local(void *app, const struct tw_addr *addr)
 	return tw_netlink_is_local(((struct tw_app *)app)->netlink, addr);
 }
 
+static bool
+ops_offers_ike(void *app, const struct tw_addr *peer)
+{
+	return tw_ike_io_offers(((struct tw_app *)app)->ike, peer);
+}
+
+static enum tw_ctl_ike
+ops_ike_key(void *app, const uint8_t spis[TW_CTL_SPIS_LEN], const struct tw_addr *peer,
+	struct tw_secret **secret)
+{
+	return tw_ike_io_server_key(((struct tw_app *)app)->ike, spis, peer, secret);
+}
+
 static void
 on_wake(void *arg, int64_t now_ns)
 {
@@ -149,6 +163,8 @@ static const struct tw_ctl_srv_ops srv_ops = {
 	.stop = tw_sessions_stop,
 	.release = tw_sessions_release,
 	.wake = ops_wake,
+	.offers_ike = ops_offers_ike,
+	.ike_key = ops_ike_key,
 	.note = ops_note,
 };
 

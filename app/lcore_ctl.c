@@ -19,6 +19,7 @@
 #include "event.h"
 #include "hold.h"
 #include "io_ctl.h"
+#include "io_ike.h"
 #include "io_rpc.h"
 #include "kdf_pool.h"
 #include "lcores.h"
@@ -208,6 +209,20 @@ kdf_stop(struct tw_app *app)
 }
 
 static int
+ike_start(struct tw_app *app, char *err, size_t size)
+{
+	app->ike = tw_ike_io_new(app);
+	return app->ike != NULL ? 0 : out_of_memory("IKE keystore", err, size);
+}
+
+static void
+ike_stop(struct tw_app *app)
+{
+	tw_ike_io_free(app->ike);
+	app->ike = NULL;
+}
+
+static int
 sessions_start(struct tw_app *app, char *err, size_t size)
 {
 	app->sessions = tw_sessions_new(app);
@@ -278,7 +293,9 @@ on_setting(void *arg, enum tw_config_id id, char *why, size_t why_size)
 
 	if (tw_config_is_server(id))
 		return server_configure(app, why, why_size);
-	if (id == TW_CFG_IDLE)
+	if (tw_config_is_ike(id))
+		tw_ike_io_configure(app->ike);
+	else if (id == TW_CFG_IDLE)
 		idle_apply(app);
 	else if (id == TW_CFG_CLOCK_FLOOR)
 		tw_clocks_floor(
@@ -371,6 +388,7 @@ static const struct module modules[] = {
 	{"clocks", clocks_start, clocks_stop},
 	{"keys", keys_start, keys_stop},
 	{"kdf", kdf_start, kdf_stop},
+	{"ike", ike_start, ike_stop},
 	{"sessions", sessions_start, sessions_stop},
 	{"server", server_start, server_stop},
 	{"tests", tests_start, tests_stop},
@@ -401,6 +419,8 @@ go_live(struct tw_app *app, char *err, size_t size)
 		ret = tw_privs_drop(&app->privs, err, size);
 	if (ret == 0 && tw_privs_filter_thread() != 0)
 		tw_log(TW_LOG_APP, TW_LOG_WARNING, "no seccomp filter: %s", strerror(errno));
+	if (ret == 0)
+		tw_ike_io_start(app->ike); /* as the user that may */
 	if (ret == 0 && app->privs.is_dropping)
 		tw_log(TW_LOG_APP, TW_LOG_NOTICE, "running as user %s", app->privs.user);
 	return ret;

@@ -6,8 +6,10 @@
 #include "results.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "out_metrics.h"
+#include "tw_ike.h"
 #include "tw_mode.h"
 
 static void
@@ -17,6 +19,18 @@ put_time(struct tw_out *out, const char *name, int64_t utc_ns)
 		tw_out_time(out, name, utc_ns);
 	else
 		tw_out_null(out, name);
+}
+
+void
+tw_results_spis(struct tw_out *out, const uint8_t spis[TW_CTL_SPIS_LEN])
+{
+	struct tw_ike_spis s;
+	char text[TW_IKE_STR_SIZE];
+
+	memcpy(&s, spis, sizeof(s));
+	tw_ike_spis_str(&s, text);
+	tw_out_strf(out, "spi_i", "%.16s", text);
+	tw_out_str(out, "spi_r", text + 17);
 }
 
 static void
@@ -83,6 +97,24 @@ put_type_p(struct tw_out *out, const struct tw_test_view *t)
 	tw_out_str(out, "padding", t->params->has_zero_padding ? "zero" : "random");
 }
 
+/* Which secret authenticated the control connection. */
+static void
+put_key_source(struct tw_out *out, const struct tw_test_view *t)
+{
+	bool has_ike = (t->mode & TW_MODE_IKEV2) != 0;
+
+	tw_out_str(out, "key_source",
+		has_ike                             ? "ikev2"
+		: tw_mode_protects_control(t->mode) ? "passphrase"
+						    : NULL);
+	if (has_ike) {
+		tw_results_spis(out, t->spis);
+		tw_out_str(out, "ike_remote_id", t->ike_remote_id);
+	}
+	if (t->params->has_ike)
+		tw_out_bool(out, "is_ike_fallback", t->is_ike_fallback);
+}
+
 void
 tw_results_test(struct tw_out *out, const struct tw_test_view *t, const char *idle)
 {
@@ -92,6 +124,7 @@ tw_results_test(struct tw_out *out, const struct tw_test_view *t, const char *id
 	tw_out_u64(out, "port", t->params->port, NULL);
 	tw_out_str(out, "mode", t->mode != 0 ? tw_mode_name(t->mode) : NULL);
 	tw_out_str(out, "user", t->params->user[0] != '\0' ? t->params->user : NULL);
+	put_key_source(out, t);
 	tw_out_addr(out, "local_addr", &t->local);
 	tw_out_str(out, "via_port", t->port_name);
 	tw_out_str(out, "interface", t->ifname);

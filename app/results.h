@@ -20,6 +20,9 @@ void tw_results_test_row(struct tw_out *out, const struct tw_test_view *t);
 /** Parameters, context and state of a test (PROTOCOL.md 6.7). @param idle  of the data lcores */
 void tw_results_test(struct tw_out *out, const struct tw_test_view *t, const char *idle);
 
+/** Fields spi_i and spi_r. */
+void tw_results_spis(struct tw_out *out, const uint8_t spis[TW_CTL_SPIS_LEN]);
+
 /** One session of a test. @param with_report  all its figures, too */
 void tw_results_session(struct tw_out *out, const struct tw_test_view *t,
 	const struct tw_test_sess_view *s, bool with_report);

@@ -209,11 +209,26 @@ on_started(struct tw_test *t)
 	t->started_utc_ns = t->first_utc_ns;
 }
 
+/* The server did not take our SA: it may just not know it yet. Once more, on a new connection. */
+static void
+again(struct tw_test *t, const struct tw_ctl_cli_event *ev)
+{
+	char addr[TW_ADDR_STR_SIZE], text[TW_CTL_REASON_SIZE];
+
+	tw_log(TW_LOG_TEST, TW_LOG_WARNING, "test %u: %s; trying once more", t->id,
+		tw_ctl_reason_str(&ev->reason, tw_addr_str(&t->p.host, addr), text, sizeof(text)));
+	tw_test_ike_retry(t, ev->retry);
+}
+
 static void
 on_closed(struct tw_test *t, const struct tw_ctl_cli_event *ev)
 {
 	tw_test_drop(t);
 	t->is_results_invalid = ev->results_invalid;
+	if (t->state < TW_TEST_STARTING && ev->retry != 0) {
+		again(t, ev);
+		return;
+	}
 	if (t->state < TW_TEST_STARTING) {
 		error_reason(t, &ev->reason);
 		tw_test_end(t, TW_TEST_FAILED);
@@ -233,6 +248,7 @@ on_fallback(struct tw_test *t, const struct tw_ctl_cli_event *ev)
 {
 	char addr[TW_ADDR_STR_SIZE], text[TW_CTL_REASON_SIZE];
 
+	t->is_ike_fallback = true;
 	tw_log(TW_LOG_TEST, TW_LOG_ERROR, "test %u: going on without an IKEv2-derived key: %s",
 		t->id,
 		tw_ctl_reason_str(&ev->reason, tw_addr_str(&t->p.host, addr), text, sizeof(text)));
@@ -248,6 +264,7 @@ on_cli_event(void *arg, const struct tw_ctl_cli_event *ev)
 	switch (ev->ev) {
 	case TW_CTL_CLI_EV_READY:
 		t->mode = ev->mode;
+		memcpy(t->spis, ev->spis, sizeof(t->spis));
 		t->is_ready = true;
 		request_all(t);
 		break;
@@ -275,6 +292,14 @@ on_cli_key(void *arg, const struct tw_keyring_id *id, bool *is_known)
 		return tw_keyring_find(t->app->keys, id, is_known);
 	*is_known = true;
 	return tw_secret_hold(t->p.secret);
+}
+
+static enum tw_ctl_ike
+on_cli_ike_key(void *arg, const struct tw_addr *server, uint8_t spis[TW_CTL_SPIS_LEN],
+	struct tw_secret **secret)
+{
+	(void)server; /* that of the test */
+	return tw_test_ike_key(arg, spis, secret);
 }
 
 static void
@@ -331,4 +356,5 @@ const struct tw_io_cli_ops tw_test_cli_ops = {
 	.failed = on_cli_failed,
 	.event = on_cli_event,
 	.key = on_cli_key,
+	.ike_key = on_cli_ike_key,
 };

@@ -13,6 +13,7 @@
 #include "hold.h"
 #include "idtab.h"
 #include "io_cli.h"
+#include "io_ike.h"
 #include "loop.h"
 #include "netlink.h"
 #include "raw_file.h"
@@ -60,8 +61,13 @@ struct tw_test {
 	bool is_stop_asked;
 	bool is_control_lost;
 	bool is_results_invalid;
-	bool is_starting; /* senders are being made, `next` is the next */
-	bool is_soiled;   /* some sender has an old path or is to be stopped */
+	bool is_ike_fallback;          /* goes on without IKE, by the operator's choice */
+	uint8_t ike_try;               /* enum tw_ctl_ike_try */
+	uint8_t spis[TW_CTL_SPIS_LEN]; /* of the IKE SA used, with TW_MODE_IKEV2 */
+	char ike_remote_id[TW_IKE_ID_SIZE];
+	struct tw_ike_ask *ike_ask; /* under way */
+	bool is_starting;           /* senders are being made, `next` is the next */
+	bool is_soiled;             /* some sender has an old path or is to be stopped */
 	struct tw_addr local;
 	uint32_t mode;
 	const struct tw_tst_fmt *fmt;
@@ -123,6 +129,9 @@ void tw_test_sess_fini(struct tw_test_sess *s);
 
 /* ---- test_run.c ---- */
 
+/** Connect to the server. @return 0 or -errno with @p err filled */
+int tw_test_connect(struct tw_test *t, struct tw_test_error *err);
+
 /** A session has come to its end, one way or other. */
 void tw_test_sess_ended(struct tw_test_sess *s);
 
@@ -149,6 +158,21 @@ void tw_test_end(struct tw_test *t, enum tw_test_state state);
 void tw_test_work(struct tw_test *t);
 
 void tw_test_free(struct tw_test *t);
+
+/* ---- test_ike.c ---- */
+
+/** See to an IKE SA if the test wants one, then connect. @return as tw_test_connect() */
+int tw_test_ike_begin(struct tw_test *t, struct tw_test_error *err);
+
+/** The connection has ended for want of an SA on the other end: enum tw_ctl_ike_try. */
+void tw_test_ike_retry(struct tw_test *t, uint8_t retry);
+
+/** As tw_io_cli_ops.ike_key. */
+enum tw_ctl_ike tw_test_ike_key(
+	struct tw_test *t, uint8_t spis[TW_CTL_SPIS_LEN], struct tw_secret **secret);
+
+bool tw_test_ike_has_sa(const struct tw_test *t);
+bool tw_test_ike_may_fall_back(const struct tw_test *t);
 
 /* ---- test_ctl.c ---- */
 

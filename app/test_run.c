@@ -151,6 +151,9 @@ cli_cfg_fill(const struct tw_test *t, struct tw_io_cli_cfg *cfg)
 			cfg->cli.modes[i] = t->p.modes[i];
 	}
 	snprintf(cfg->cli.key_id, sizeof(cfg->cli.key_id), "%s", t->p.user);
+	cfg->cli.key_floor = t->p.has_ike ? TW_CTL_KEY_IKEV2 : TW_CTL_KEY_ANY;
+	cfg->cli.ike_fallback = t->p.has_ike && tw_test_ike_may_fall_back(t);
+	cfg->cli.ike_try = t->ike_try;
 	cfg->cli.t_greeting_ns = t->p.connect_ns;
 	cfg->cli.t_setup_ns = t->p.connect_ns;
 	cfg->cli.t_answer_ns = t->p.connect_ns;
@@ -168,9 +171,13 @@ test_check(struct tw_test *t, struct tw_test_error *err)
 	struct tw_keyring_id id;
 	int ret;
 
-	if (needs_key(&t->p) && t->p.user[0] == '\0')
+	if (t->p.has_ike && t->p.user[0] != '\0' && !tw_test_ike_may_fall_back(t))
+		return tw_test_error_set(err, -EINVAL, "leave out one of them",
+			"ike and user name two keys; both make sense with ike_on_missing fallback");
+	if (!t->p.has_ike && needs_key(&t->p) && t->p.user[0] == '\0' && !tw_test_ike_has_sa(t))
 		return tw_test_error_set(err, -EINVAL,
-			"give user and secret (or the name of a key added before), or mode open",
+			"give ike yes, or user and secret (or the name of a key added before), or "
+			"mode open",
 			"authenticated, encrypted and mixed mode need a key");
 	if (t->p.user[0] != '\0' && t->p.secret == NULL &&
 		(tw_keyring_id_make(t->p.user, strlen(t->p.user), &id) != 0 ||
@@ -191,6 +198,9 @@ test_open(struct tw_test *t, struct tw_test_error *err)
 	struct tw_io_cli_cfg cfg;
 	uint32_t i;
 
+	cli_cfg_fill(t, &cfg);
+	if (tw_ctl_cli_cfg_check(&cfg.cli, why, sizeof(why)) != 0)
+		return tw_test_error_set(err, -EINVAL, NULL, "%s", why);
 	t->sess = calloc(t->p.sessions, sizeof(*t->sess));
 	if (t->sess == NULL)
 		return tw_test_error_set(
@@ -207,9 +217,17 @@ test_open(struct tw_test *t, struct tw_test_error *err)
 				"choose a new file in a folder the service user may write to",
 				"cannot create %s: %s", t->p.raw_file, strerror(errno));
 	}
+	return tw_test_ike_begin(t, err);
+}
+
+int
+tw_test_connect(struct tw_test *t, struct tw_test_error *err)
+{
+	char why[TW_TEST_TEXT_SIZE];
+	struct tw_io_cli_cfg cfg;
+
+	t->state = TW_TEST_CONNECTING;
 	cli_cfg_fill(t, &cfg);
-	if (tw_ctl_cli_cfg_check(&cfg.cli, why, sizeof(why)) != 0)
-		return tw_test_error_set(err, -EINVAL, NULL, "%s", why);
 	t->cli = tw_io_cli_open(t->app, &cfg, &tw_test_cli_ops, t, why, sizeof(why));
 	if (t->cli == NULL)
 		return tw_test_error_set(err, errno == ENETUNREACH ? -EHOSTUNREACH : -errno,
@@ -224,6 +242,8 @@ test_release(struct tw_test *t)
 	uint32_t i;
 
 	tw_loop_timer_del(&t->app->loop, &t->progress);
+	tw_ike_io_cancel(t->app->ike, t->ike_ask);
+	t->ike_ask = NULL;
 	tw_test_drop(t);
 	for (i = 0; t->sess != NULL && i < t->p.sessions; i++)
 		tw_test_sess_release(&t->sess[i]);

@@ -24,6 +24,16 @@
 /* Ended sessions whose results are kept; the oldest tests go first. */
 #define TW_TEST_KEPT_MAX 20000
 
+#define TW_TEST_IKE_SIZE 253 /* text of an identity */
+
+/* What to do without an IKE SA. */
+enum tw_test_ike_missing {
+	TW_TEST_IKE_FAIL = 1,
+	TW_TEST_IKE_INITIATE,
+	TW_TEST_IKE_FALLBACK, /* go on without IKE, never below the floor */
+	TW_TEST_IKE_N
+};
+
 struct tw_app;
 struct tw_tests;
 struct tw_test;
@@ -39,6 +49,9 @@ struct tw_test_params {
 	uint32_t floor;
 	char user[TW_CTL_KEY_ID_MAX + 1]; /* KeyID */
 	struct tw_secret *secret;         /* a reference; NULL: the key of that name */
+	bool has_ike;                     /* the key of an IKE SA alone */
+	char ike_peer[TW_TEST_IKE_SIZE];  /* identity wanted, * for any text; "": any */
+	uint8_t ike_missing;              /* enum tw_test_ike_missing, 0: as the settings say */
 	uint32_t sessions;
 	uint64_t count; /* packets of a session, 0: no such end */
 	int64_t duration_ns;
@@ -64,9 +77,10 @@ struct tw_test_params {
 };
 
 enum tw_test_state {
-	TW_TEST_CONNECTING = 1, /* route and TCP */
-	TW_TEST_SETTING_UP,     /* greeting to the last Accept-Session */
-	TW_TEST_STARTING,       /* Start-Sessions, senders being made */
+	TW_TEST_KEYING = 1, /* the IKE daemon is asked for an SA */
+	TW_TEST_CONNECTING, /* route and TCP */
+	TW_TEST_SETTING_UP, /* greeting to the last Accept-Session */
+	TW_TEST_STARTING,   /* Start-Sessions, senders being made */
 	TW_TEST_RUNNING,
 	TW_TEST_STOPPING, /* senders drained, Stop-Sessions and the connection's end */
 	TW_TEST_DONE,
@@ -115,7 +129,10 @@ struct tw_test_view {
 	uint8_t state; /* enum tw_test_state */
 	const struct tw_test_params *params;
 	const struct tw_test_error *error;
-	uint32_t mode; /* selected, 0: not yet */
+	uint32_t mode; /* selected, 0: not yet; with TW_MODE_IKEV2 the next two are set */
+	const uint8_t *spis;
+	const char *ike_remote_id;
+	bool is_ike_fallback;
 	uint16_t size; /* UDP payload of requests */
 	struct tw_addr local;
 	const char *port_name; /* NULL: not known */

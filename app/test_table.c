@@ -15,6 +15,7 @@
 #define RAW_MAX    1024U
 
 static const char *const state_names[TW_TEST_N] = {
+	[TW_TEST_KEYING] = "keying",
 	[TW_TEST_CONNECTING] = "connecting",
 	[TW_TEST_SETTING_UP] = "setting-up",
 	[TW_TEST_STARTING] = "starting",
@@ -178,6 +179,9 @@ tw_tests_view(const struct tw_test *t, struct tw_test_view *out)
 		.params = &t->p,
 		.error = &t->error,
 		.mode = t->mode,
+		.spis = t->spis,
+		.ike_remote_id = t->ike_remote_id,
+		.is_ike_fallback = t->is_ike_fallback,
 		.size = t->size,
 		.local = t->local,
 		.port_name = e != NULL ? e->port->cfg.name : NULL,

@@ -90,6 +90,15 @@ tw_ike_store_find(struct tw_ike_store *st, const struct tw_ike_spis *spis, int64
 	return &r->sa;
 }
 
+bool
+tw_ike_store_has_ended(const struct tw_ike_store *st, const struct tw_ike_spis *spis)
+{
+	for (unsigned i = 0; i < ENDED_MAX; i++)
+		if (ike_spis_equal(&st->ended[i], spis))
+			return ike_rec(st, spis) == NULL;
+	return false;
+}
+
 /* Of two SAs the one established later; within a second the one the daemon made later. */
 static bool
 is_newer(const struct rec *a, const struct rec *b)
@@ -148,6 +157,23 @@ tw_ike_store_next(const struct tw_ike_store *st, uint64_t serial)
 			return &r->sa;
 	}
 	return NULL;
+}
+
+const struct tw_ike_sa *
+tw_ike_store_after(const struct tw_ike_sa *sa)
+{
+	/* the first member of its record */
+	const struct rec *r = TAILQ_NEXT((const struct rec *)(const void *)sa, link);
+
+	return r != NULL ? &r->sa : NULL;
+}
+
+const struct tw_ike_sa *
+tw_ike_store_get(const struct tw_ike_store *st, const struct tw_ike_spis *spis)
+{
+	const struct rec *r = ike_rec(st, spis);
+
+	return r != NULL ? &r->sa : NULL;
 }
 
 unsigned

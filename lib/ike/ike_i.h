@@ -11,7 +11,8 @@
 
 #include "tw_ike.h"
 
-#define COMING_MAX 64 /* peers remembered with which an SA is being set up */
+#define COMING_MAX 64  /* peers remembered with which an SA is being set up */
+#define ENDED_MAX  256 /* SAs remembered that have ended */
 
 struct rec {
 	struct tw_ike_sa sa;
@@ -38,6 +39,8 @@ struct tw_ike_store {
 		int64_t until_ns;
 	} coming[COMING_MAX];
 	unsigned coming_next;
+	struct tw_ike_spis ended[ENDED_MAX]; /* the oldest is overwritten */
+	unsigned ended_next;
 	struct tw_ike_store_counts counts;
 };
 

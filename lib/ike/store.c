@@ -117,6 +117,7 @@ static void
 rec_down(struct tw_ike_store *st, struct rec *r)
 {
 	st->counts.down++;
+	st->ended[st->ended_next++ % ENDED_MAX] = r->sa.spis;
 	tell(st, TW_IKE_EV_DOWN, r, NULL);
 	rec_drop(st, r);
 }

@@ -199,6 +199,11 @@ const struct tw_ike_sa *tw_ike_store_find(struct tw_ike_store *st, const struct 
 	int64_t now_ns, struct tw_secret **key);
 
 /**
+ * The SA was here and is no more: nobody needs to wait for it (A-23). Of the last 256 that ended.
+ */
+bool tw_ike_store_has_ended(const struct tw_ike_store *st, const struct tw_ike_spis *spis);
+
+/**
  * The newest established SA with a peer: what a client does with its server's address.
  * @param remote_id  pattern the authenticated identity must match; NULL or "": any
  * @param key        as above
@@ -208,6 +213,13 @@ const struct tw_ike_sa *tw_ike_store_find_peer(struct tw_ike_store *st, const st
 
 /** First SA with this serial or a higher one, NULL past the end; for paging. */
 const struct tw_ike_sa *tw_ike_store_next(const struct tw_ike_store *st, uint64_t serial);
+
+/** The SA with the next serial, NULL past the end; @p sa is one that the store returned. */
+const struct tw_ike_sa *tw_ike_store_after(const struct tw_ike_sa *sa);
+
+/** By SPIs, whether or not its key may still be used; for operators. */
+const struct tw_ike_sa *tw_ike_store_get(
+	const struct tw_ike_store *st, const struct tw_ike_spis *spis);
 
 unsigned tw_ike_store_count(const struct tw_ike_store *st);
 

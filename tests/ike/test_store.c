@@ -253,6 +253,34 @@ Test(store, a_deleted_sa_is_gone_at_once)
 	tw_ike_store_free(st);
 }
 
+static bool
+has_ended(struct tw_ike_store *st, uint8_t n)
+{
+	struct tw_ike_spis spis = ike_spis(n);
+
+	return tw_ike_store_has_ended(st, &spis);
+}
+
+Test(store, sas_that_ended_are_told_from_those_never_heard_of)
+{
+	struct tw_ike_store *st = store_new(0);
+
+	put(st, 1, 0, 0);
+	cr_assert_not(has_ended(st, 1));
+	down(st, 1, 0, 0);
+	cr_assert(has_ended(st, 1));
+	cr_assert_not(has_ended(st, 2));
+	put(st, 2, 0, 0);
+	put(st, 3, 2, 0);
+	cr_assert_not(has_ended(st, 2));
+	tw_ike_store_timer(st, GRACE);
+	cr_assert(has_ended(st, 2));
+	/* the daemon was away, and it is there again */
+	put(st, 1, 0, 0);
+	cr_assert_not(has_ended(st, 1));
+	tw_ike_store_free(st);
+}
+
 Test(store, a_key_in_use_outlives_its_sa)
 {
 	struct tw_ike_store *st = store_new(0);

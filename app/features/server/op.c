@@ -9,6 +9,7 @@
 #include "app.h"
 #include "io_ctl.h"
 #include "ops.h"
+#include "results.h"
 #include "tw_mode.h"
 
 static void
@@ -45,6 +46,7 @@ op_show(struct tw_app *app, const struct tw_args *args, struct tw_out *out)
 	tw_out_u64(out, "connections", live.conns, NULL);
 	tw_out_u64(out, "not_set_up", live.preauth, NULL);
 	tw_out_u64(out, "key_derivations", live.kdf_jobs, NULL);
+	tw_out_u64(out, "waiting_for_ike_sa", live.ike_waiters, NULL);
 	tw_out_u64(out, "sessions", live.sessions, NULL);
 	tw_out_u64(out, "keys", tw_keyring_count(app->keys), NULL);
 	return 0;
@@ -105,6 +107,16 @@ put_conn(struct tw_out *out, uint32_t id, const struct tw_ctl_conn *conn)
 	tw_out_addr(out, "peer_addr", &info.peer);
 	tw_out_u64(out, "peer_port", info.peer_port, NULL);
 	tw_out_addr(out, "local_addr", &info.local);
+	tw_out_str(out, "key_source",
+		(info.mode & TW_MODE_IKEV2) != 0      ? "ikev2"
+		: tw_mode_protects_control(info.mode) ? "passphrase"
+						      : NULL);
+	if (info.has_spis) {
+		tw_results_spis(out, info.spis);
+	} else {
+		tw_out_null(out, "spi_i");
+		tw_out_null(out, "spi_r");
+	}
 	tw_out_str(out, "user", info.key_id[0] != '\0' ? info.key_id : NULL);
 	tw_out_u64(out, "reserved", info.reserved_cnt, NULL);
 	tw_out_u64(out, "running", info.running_cnt, NULL);

@@ -24,6 +24,9 @@
 /* In the order of enum tw_send_law. */
 static const char *const test_schedules[] = {"periodic", "poisson", "burst", "trace", NULL};
 
+/* In the order of enum tw_test_ike_missing. */
+static const char *const test_ike_missing[] = {"fail", "initiate", "fallback", NULL};
+
 /* In the order of tw_config_modes. */
 static const uint32_t mode_bits[] = {TW_MODE_OPEN, TW_MODE_AUTH, TW_MODE_ENCR, TW_MODE_MIXED};
 
@@ -112,6 +115,25 @@ params_secret(const struct tw_args *args, struct tw_out *out, struct tw_test_par
 }
 
 static int
+params_ike(const struct tw_args *args, struct tw_out *out, struct tw_test_params *p)
+{
+	bool has_peer = tw_args_has(args, "ike_peer");
+
+	p->has_ike = tw_args_bool(args, "ike") || has_peer;
+	if (has_peer && tw_args_is_given(args, "ike") && !tw_args_bool(args, "ike"))
+		return tw_out_fail(out, -EINVAL, "ike", "leave out one of them",
+			"an identity of an IKE SA that is not to be used");
+	if (tw_args_has(args, "ike_on_missing")) {
+		if (!p->has_ike)
+			return tw_out_fail(out, -EINVAL, "ike_on_missing", "give ike yes, too",
+				"no IKE SA is to be used");
+		p->ike_missing = (uint8_t)(TW_TEST_IKE_FAIL + tw_args_enum(args, "ike_on_missing"));
+	}
+	snprintf(p->ike_peer, sizeof(p->ike_peer), "%s", tw_args_str(args, "ike_peer"));
+	return 0;
+}
+
+static int
 params_fill(const struct tw_args *args, struct tw_out *out, struct tw_test_params *p)
 {
 	memset(p, 0, sizeof(*p));
@@ -121,6 +143,8 @@ params_fill(const struct tw_args *args, struct tw_out *out, struct tw_test_param
 	if (tw_args_has(args, "size") && tw_args_has(args, "padding"))
 		return tw_out_fail(
 			out, -EINVAL, "padding", "give one of them", "both a size and a padding");
+	if (params_ike(args, out, p) != 0)
+		return tw_out_error(out)->res;
 	params_modes(args, p);
 	params_schedule(args, p);
 	p->host = tw_args_addr(args, "host");
