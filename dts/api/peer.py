@@ -19,6 +19,7 @@ import time
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 OPEN, AUTHENTICATED, ENCRYPTED, MIXED = 1, 2, 4, 8
+IKEV2 = 128  # RFC 7717: KeyID is SPIi and SPIr, the secret prf(SK_d, "IPPM")
 MODES = {"open": OPEN, "authenticated": AUTHENTICATED, "encrypted": ENCRYPTED, "mixed": MIXED}
 NTP_UNIX = 2208988800
 IP_RECVTTL = 12  # not in the socket module
@@ -237,7 +238,7 @@ class Client:
         """Greeting to Server-Start; returns the Accept code. `alter` may change the octets."""
         if not self.greeting:
             self.read_greeting()
-        self.mode = mode
+        self.mode = mode & 15
         challenge, salt = self.greeting[16:32], self.greeting[32:48]
         count, = struct.unpack_from("!I", self.greeting, 48)
         aes_key, hmac_key, iv = os.urandom(16), os.urandom(32), os.urandom(16)
@@ -249,7 +250,7 @@ class Client:
         start = self.stream.recv(32)
         if start[15]:
             return start[15]
-        if mode != OPEN:
+        if self.mode != OPEN:
             self.stream.secure(aes_key, hmac_key, iv, start[16:32])
         self.stream.recv(16)
         return 0
@@ -329,9 +330,11 @@ class Server(threading.Thread):
     test packets, may also return None (lost) or a list (copies, or others held back before).
     """
 
-    def __init__(self, addr, port=862, keys=None, offer=15, count=2048, hooks=None):
+    def __init__(self, addr, port=862, keys=None, offer=15, count=2048, hooks=None, ike_keys=None):
         super().__init__(daemon=True)
         self.addr, self.keys, self.offer, self.count = addr, keys or {}, offer, count
+        self.ike_keys = ike_keys or {}  # by both SPIs
+        self.selected = []   # (Mode, KeyID) of each Set-Up-Response
         self.hooks = hooks or {}
         family = socket.AF_INET6 if ":" in addr else socket.AF_INET
         self.listener = socket.socket(family, socket.SOCK_STREAM)
@@ -414,12 +417,19 @@ class _Connection:
         self.stream.send(server.hook("greeting", greeting))
         message = self.stream.recv(164)
         self.mode, key_id, token, client_iv = struct.unpack("!I80s64s16s", message)
+        server.selected.append((self.mode, key_id))
         if self.mode == 0:
             raise PeerError("client chose no mode")
         accept = 0
         keys = None
+        secret = server.keys.get(key_id.rstrip(b"\0"), b"?")
+        if self.mode & IKEV2:
+            secret = server.ike_keys.get(key_id[:16])
+        self.mode &= 15
+        if secret is None:
+            self.stream.send(server.hook("server_start", bytes(15) + b"\x06" + bytes(32)))
+            raise PeerError("client named an unknown IKE SA")
         if self.mode != OPEN:
-            secret = server.keys.get(key_id.rstrip(b"\0"), b"?")
             clear = cbc_open(token_key(secret, salt, server.count), bytes(16), token)
             keys = clear[16:32], clear[32:64]
             accept = int(clear[:16] != challenge)
