@@ -126,11 +126,23 @@ def report_session(session):
               f", error {'unknown' if error is None else ms(error) + ' ms'}")
 
 
+def report_key(result):
+    """Which secret authenticated the control connection."""
+    if result.get("key_source") == "ikev2":
+        print(f"key of IKE SA {result.get('spi_i')}_{result.get('spi_r')} with "
+              f"{scalar(result.get('ike_remote_id'))}")
+    elif result.get("key_source"):
+        print(f"key of passphrase {scalar(result.get('user'))}")
+    if result.get("is_ike_fallback"):
+        print("no IKE SA could be used: fell back to a mode without IKE")
+
+
 def report(result):
     print(f"--- twampline report: {result.get('host')} port {result.get('port')}, "
           f"mode {result.get('mode') or '-'} ---")
     print(f"from {scalar(result.get('local_addr'))} by {scalar(result.get('via_port'))}; "
           f"{scalar(result.get('type_p'))}")
+    report_key(result)
     interval = result.get("interval_ns")
     print(f"{scalar(result.get('schedule'))} every {ms(interval)} ms, Tmax {ms(result.get('tmax_ns'))}"
           f" ms; {scalar(result.get('started'))} to {scalar(result.get('ended_at'))}")

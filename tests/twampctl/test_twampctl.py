@@ -270,6 +270,31 @@ class Ping(Case):
         self.assertTrue(whole.startswith(brief))
         self.assertIn("is_below_resolution: no", whole[len(brief):])
 
+    def test_measures_with_the_key_of_an_ike_sa(self):
+        box = self.appliance()
+        self.script(box, key_source="ikev2", spi_i="0102030405060708", spi_r="1112131415161718",
+                    ike_remote_id="b.lab", is_ike_fallback=False)
+        status, out, err = self.run_ctl("ping", "192.0.2.1", "--ike-peer", "*.lab", "-c", "10",
+                                        "--ike-on-missing", "fail", "-q")
+        self.assertEqual(status, 0, err)
+        self.assertIn("key of IKE SA 0102030405060708_1112131415161718 with b.lab", out)
+        self.assertNotIn("fell back", out)
+        asked = box.sent("test.start")[0]
+        self.assertEqual((asked["ike"], asked["ike_peer"], asked["ike_on_missing"]),
+                         (True, "*.lab", "fail"))
+        self.assertNotIn("user", asked)
+
+    def test_falls_back_only_when_told(self):
+        box = self.appliance()
+        self.script(box, key_source="passphrase", user="alice", is_ike_fallback=True)
+        status, out, err = self.run_ctl("ping", "192.0.2.1", "--ike", "--user", "alice",
+                                        "--ike-on-missing", "fallback", "-c", "10", "-q")
+        self.assertEqual(status, 0, err)
+        self.assertIn("key of passphrase alice", out)
+        self.assertIn("fell back to a mode without IKE", out)
+        asked = box.sent("test.start")[0]
+        self.assertEqual((asked["ike"], asked["user"]), (True, "alice"))
+
     def test_has_status_4_without_verified_replies(self):
         self.script(self.appliance(), received=0)
         self.assertEqual(self.run_ctl("ping", "192.0.2.1", "--mode", "open", "-q")[0], 4)
