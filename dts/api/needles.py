@@ -46,7 +46,8 @@ class Secrets:
 
     def token_key(self, name, secret, greeting):
         salt, count = greeting[32:48], int.from_bytes(greeting[48:52], "big")
-        self.octets[f"{name} TK"] = peer.token_key(secret.encode(), salt, count)
+        octets = secret.encode() if isinstance(secret, str) else secret
+        self.octets[f"{name} TK"] = peer.token_key(octets, salt, count)
 
     def in_text(self, text):
         """Names of secrets that a text shows, plain, in hexadecimal or base64."""

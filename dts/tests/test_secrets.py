@@ -10,7 +10,7 @@ import subprocess
 
 import pytest
 
-from dts.api import needles, peer, rig
+from dts.api import ike_stub, needles, peer, rig
 from dts.api.exchange import Exchange
 
 FAST = {"interval_ns": 5_000_000, "tmax_ns": 500_000_000, "timeout_ns": 500_000_000}
@@ -32,7 +32,28 @@ def hidden():
 
 @pytest.fixture(scope="module")
 def lab(bed):
-    return rig.kernel_lab(bed, settings=["set config server_count 2048"])
+    return rig.kernel_lab(bed, settings=["set config server_count 2048",
+                                         f"set config ike_socket {bed.run_dir}/ike.sock"])
+
+
+@pytest.fixture(scope="module")
+def sas(lab, bed, hidden):
+    """Keys of IKE SAs by what became of them: in use, superseded, ended; of both ends."""
+    made = {state: ike_stub.Sa(rig.NEAR["v4"]) for state in ("ended", "superseded", "live")}
+    with ike_stub.Stub(bed.run_dir / "ike.sock", uid=lab.box.socket.stat().st_uid) as stub:
+        with lab.box.connect() as conn:
+            conn.subscribe("ike.*")
+            stub.open()
+            conn.event("ike.daemon", where=lambda d: d["is_connected"])
+            for state in ("ended", "superseded"):
+                stub.up(made[state])
+            stub.rekey(made["superseded"], made["live"])
+            stub.down(made["ended"])
+            conn.event("ike.sa_down")
+        for state, sa in made.items():
+            # PBKDF2 takes it for the key of an HMAC
+            hidden.octets[f"IKE {state} HMACK"] = sa.key
+        yield made
 
 
 def told(box):
@@ -77,6 +98,38 @@ def test_answers_and_logs(lab, hidden):
     assert not hidden.in_text("\n".join(texts))
 
 
+def ike_client(lab, sa, stack):
+    """A control connection of the peer with the key of an SA, set up."""
+    with lab.there.inside():
+        client = stack.enter_context(peer.Client(rig.FAR["v4"]))
+    assert client.set_up(peer.AUTHENTICATED | peer.IKEV2, sa.spis, sa.key) == 0
+    return client
+
+
+def test_keys_of_ike_sas(lab, hidden, sas):
+    """Keys that the IKE daemon serves show nowhere.
+
+    Steps: both roles with keys of SAs, in success and failure.
+    Verify: no answer, error, log line or listing contains one of them.
+    """
+    live, texts = sas["live"], []
+    with contextlib.ExitStack() as stack:
+        ike_client(lab, live, stack)
+        ike_client(lab, sas["superseded"], stack)
+        texts.append(json.dumps(lab.box.call("server.connections")))
+    with lab.client() as client:
+        bits = peer.AUTHENTICATED | peer.IKEV2
+        assert client.set_up(bits, sas["ended"].spis, sas["ended"].key) == 6
+    for known in ({live.spis: live.key}, {live.spis: b"another key than that"}, {}):
+        with lab.server(offer=15 | peer.IKEV2, ike_keys=known):
+            how = {"host": rig.NEAR["v4"], "ike": True, "count": 5, **FAST}
+            texts.append(json.dumps(lab.box.call("test.run", **how)) if known.get(
+                live.spis) == live.key else lab.box.refusal("test.run", **how).text)
+    texts += [json.dumps(lab.box.call("ike.show", spis=live.name)), told(lab.box)]
+    assert live.name in texts[-1]
+    assert not hidden.in_text("\n".join(texts))
+
+
 def test_raw_lines(lab, hidden):
     """Lines that are no request at all do not come back either.
 
@@ -105,10 +158,11 @@ def take_core(box, folder):
     return path
 
 
-def test_core(lab, bed, hidden):
+def test_core(lab, bed, hidden, sas):
     """A core taken by root while sessions live holds no key.
 
-    Steps: sessions in three modes from the peer, one of our own against it; note every key both
+    Steps: sessions in three modes from the peer and one with the key of an IKE SA, beside SAs
+        superseded and ended; one session of our own against the peer; note every key both
         know; take a core with gcore, RLIMIT_CORE unlimited, all mappings asked for.
     Verify: a canary shows that the core has the heap; no key or passphrase does, binary,
         hexadecimal, expanded, or as HMAC state; the sessions go on. When no packet flows no
@@ -127,6 +181,13 @@ def test_core(lab, bed, hidden):
             hidden.stream(f"server {mode}", client.stream)
             hidden.token_key(f"server {mode}", rig.SECRET, client.greeting)
             hidden.session(f"server {mode}", ex.session)
+        client = ike_client(lab, sas["live"], stack)
+        ex = stack.enter_context(Exchange(lab, client))
+        assert client.start() == 0
+        ex.ask()
+        kept.append((client, ex))
+        hidden.stream("server IKE", client.stream)
+        hidden.token_key("server IKE", sas["live"].key, client.greeting)
         known = []
         server = stack.enter_context(lab.server())
         server.on_session = lambda stream, session: known.append((stream, session))
