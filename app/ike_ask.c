@@ -60,6 +60,15 @@ tw_ike_io_cancel(struct tw_ike_io *io, struct tw_ike_ask *ask)
 	free(ask); /* an answer still to come finds nobody */
 }
 
+void
+tw_ike_ask_end_all(struct tw_ike_io *io)
+{
+	struct tw_ike_ask *ask;
+
+	while ((ask = LIST_FIRST(&io->asks)) != NULL)
+		finish(ask, -ESHUTDOWN, "the appliance is shutting down", NULL);
+}
+
 static int
 status_errno(unsigned status)
 {
@@ -162,7 +171,10 @@ give_up(struct tw_ike_ask *ask)
 
 	tw_ike_link_info_get(ask->io->link, &info);
 	if (info.state == TW_IKE_LINK_READY)
-		finish(ask, -EAGAIN, "too many requests wait for the IKE daemon", NULL);
+		finish(ask, -EAGAIN,
+			"too many requests wait for the IKE daemon, or the last one for this peer "
+			"was just now (ike_initiate_interval_ns)",
+			NULL);
 	else
 		finish(ask, -ENOTCONN,
 			info.state == TW_IKE_LINK_OFF
@@ -171,13 +183,54 @@ give_up(struct tw_ike_ask *ask)
 			NULL);
 }
 
+/*
+ * When an attempt for this peer may begin; the next may then begin an interval later. One that is
+ * under way for the same peer may be joined: the daemon makes one of them.
+ */
+static int64_t
+turn_of(struct tw_ike_ask *ask, int64_t now_ns)
+{
+	struct tw_ike_io *io = ask->io;
+	int64_t interval_ns = tw_config_ns(io->app->config, TW_CFG_IKE_INITIATE_INTERVAL);
+	const struct tw_addr *peer = &ask->want.peer;
+	const struct tw_ike_ask *other;
+	unsigned i = 0;
+
+	LIST_FOREACH (other, &io->asks, link) {
+		if (other->is_initiate && other->id != 0 && tw_addr_equal(&other->want.peer, peer))
+			return now_ns;
+	}
+	while (i < RATES_MAX && !tw_addr_equal(&io->rate[i].peer, peer))
+		i++;
+	if (i < RATES_MAX && now_ns < io->rate[i].last_ns + interval_ns)
+		return io->rate[i].last_ns + interval_ns;
+	if (i == RATES_MAX)
+		i = io->rate_next++ % RATES_MAX;
+	io->rate[i].peer = *peer;
+	io->rate[i].last_ns = now_ns;
+	return now_ns;
+}
+
+static void
+again_at(struct tw_ike_ask *ask, int64_t at_ns)
+{
+	tw_loop_timer_set(&ask->io->app->loop, &ask->timer,
+		at_ns < ask->due_ns ? at_ns : ask->due_ns, on_turn, ask);
+}
+
 static void
 on_turn(void *arg, int64_t now_ns)
 {
 	struct tw_ike_ask *ask = arg;
+	struct tw_ike_link_info info;
 	char addr[TW_ADDR_STR_SIZE];
+	int64_t at_ns;
 
-	if (send(ask, now_ns)) {
+	tw_ike_link_info_get(ask->io->link, &info);
+	at_ns = info.state != TW_IKE_LINK_READY ? now_ns + AGAIN_NS
+		: ask->is_initiate              ? turn_of(ask, now_ns)
+						: now_ns;
+	if (at_ns <= now_ns && send(ask, now_ns)) {
 		if (!ask->is_initiate)
 			return;
 		ask->io->initiated_cnt++;
@@ -186,29 +239,8 @@ on_turn(void *arg, int64_t now_ns)
 	} else if (now_ns >= ask->due_ns) {
 		give_up(ask);
 	} else {
-		tw_loop_timer_set(
-			&ask->io->app->loop, &ask->timer, now_ns + AGAIN_NS, on_turn, ask);
+		again_at(ask, at_ns > now_ns ? at_ns : now_ns + AGAIN_NS);
 	}
-}
-
-/* When an attempt for this peer may begin; the next may then begin an interval later. */
-static int64_t
-turn_of(struct tw_ike_io *io, const struct tw_addr *peer, int64_t now_ns)
-{
-	int64_t interval_ns = tw_config_ns(io->app->config, TW_CFG_IKE_INITIATE_INTERVAL);
-	int64_t at_ns;
-	unsigned i = 0;
-
-	while (i < RATES_MAX && !tw_addr_equal(&io->rate[i].peer, peer))
-		i++;
-	if (i == RATES_MAX) {
-		i = io->rate_next++ % RATES_MAX;
-		io->rate[i].peer = *peer;
-		io->rate[i].next_ns = now_ns;
-	}
-	at_ns = io->rate[i].next_ns > now_ns ? io->rate[i].next_ns : now_ns;
-	io->rate[i].next_ns = at_ns + interval_ns;
-	return at_ns;
 }
 
 static struct tw_ike_ask *
@@ -227,8 +259,7 @@ ask_new(struct tw_ike_io *io, const struct tw_ike_io_want *want, bool is_initiat
 	ask->arg = arg;
 	ask->due_ns = now_ns + want->deadline_ns;
 	LIST_INSERT_HEAD(&io->asks, ask, link);
-	tw_loop_timer_set(&io->app->loop, &ask->timer,
-		is_initiate ? turn_of(io, &want->peer, now_ns) : now_ns, on_turn, ask);
+	tw_loop_timer_set(&io->app->loop, &ask->timer, now_ns, on_turn, ask);
 	return ask;
 }
 

@@ -33,20 +33,16 @@ take(struct tw_ike_io *io)
 }
 
 static bool
-ask(struct tw_ike_io *io, struct hint *h, const struct tw_addr *peer, int64_t now_ns)
+ask(struct tw_ike_io *io, struct hint *h, int64_t now_ns)
 {
-	const struct tw_ike_req req = {.type = TW_IKE_MSG_LOOKUP_PEER, .peer = *peer};
-	uint64_t id;
+	const struct tw_ike_req req = {.type = TW_IKE_MSG_LOOKUP_PEER, .peer = h->peer};
 
 	if (io->hint_asked_cnt >= ASKED_MAX)
 		return false;
-	id = tw_ike_link_ask(io->link, &req, now_ns);
-	if (id == 0)
+	h->id = tw_ike_link_ask(io->link, &req, now_ns);
+	if (h->id == 0)
 		return false;
 	io->hint_asked_cnt++;
-	if (h == NULL)
-		h = take(io);
-	*h = (struct hint){.peer = *peer, .id = id};
 	tw_ike_io_kick(io);
 	return true;
 }
@@ -56,14 +52,19 @@ tw_ike_hint_is_expected(struct tw_ike_io *io, const struct tw_addr *peer, int64_
 {
 	struct hint *h;
 
-	if (tw_ike_store_knows_peer(io->store, peer, now_ns))
+	if (tw_ike_store_is_coming(io->store, peer, now_ns))
 		return true;
 	h = find(io, peer);
-	if (h != NULL && h->id != 0)
+	if (h == NULL)
+		h = take(io);
+	else if (h->id != 0)
 		return true; /* until the answer is here */
-	if (h != NULL && now_ns < h->until_ns)
+	else if (now_ns < h->until_ns)
 		return h->is_expected;
-	return ask(io, h, peer, now_ns);
+	/* those that wait are asked about at every change: the keystore is searched once */
+	*h = (struct hint){.peer = *peer, .until_ns = now_ns + HOLDS_NS};
+	h->is_expected = tw_ike_store_knows_peer(io->store, peer, now_ns);
+	return h->is_expected || ask(io, h, now_ns);
 }
 
 /* A connection that takes any peer says nothing about this one. */

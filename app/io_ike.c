@@ -364,6 +364,7 @@ tw_ike_io_free(struct tw_ike_io *io)
 {
 	if (io == NULL)
 		return;
+	tw_ike_ask_end_all(io);
 	tw_loop_timer_del(&io->app->loop, &io->timer);
 	socket_close(io);
 	tw_ike_link_free(io->link);

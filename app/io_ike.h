@@ -26,7 +26,7 @@ struct tw_ike_ask;
 /** @return NULL with errno set. Nothing is connected before tw_ike_io_start(). */
 struct tw_ike_io *tw_ike_io_new(struct tw_app *app);
 
-/** Forget all keys. Asks must be gone. NULL is fine. */
+/** End asks that are left, forget all keys. NULL is fine. */
 void tw_ike_io_free(struct tw_ike_io *io);
 
 /** The configuration is loaded: connect, and again after each loss. */

@@ -52,7 +52,7 @@ struct tw_ike_io {
 	LIST_HEAD(, tw_ike_ask) asks;
 	struct {
 		struct tw_addr peer;
-		int64_t next_ns; /* not before that */
+		int64_t last_ns; /* beginning of the last attempt */
 	} rate[RATES_MAX];
 	unsigned rate_next;
 	struct hint hint[HINTS_MAX];
@@ -65,6 +65,8 @@ void tw_ike_io_kick(struct tw_ike_io *io);
 
 /* ike_ask.c. @return whether it was the answer of an ask */
 bool tw_ike_ask_answer(struct tw_ike_io *io, const struct tw_ike_answer *answer);
+/* The appliance ends: all asks do. */
+void tw_ike_ask_end_all(struct tw_ike_io *io);
 
 /* ike_hint.c */
 bool tw_ike_hint_is_expected(struct tw_ike_io *io, const struct tw_addr *peer, int64_t now_ns);

@@ -132,14 +132,22 @@ tw_ike_store_find_peer(struct tw_ike_store *st, const struct tw_addr *peer, cons
 }
 
 bool
-tw_ike_store_knows_peer(const struct tw_ike_store *st, const struct tw_addr *peer, int64_t now_ns)
+tw_ike_store_is_coming(const struct tw_ike_store *st, const struct tw_addr *peer, int64_t now_ns)
 {
-	struct rec *r;
-
 	for (unsigned i = 0; i < COMING_MAX; i++)
 		if (st->coming[i].serial != 0 && now_ns < st->coming[i].until_ns &&
 			tw_addr_equal(&st->coming[i].peer, peer))
 			return true;
+	return false;
+}
+
+bool
+tw_ike_store_knows_peer(const struct tw_ike_store *st, const struct tw_addr *peer, int64_t now_ns)
+{
+	struct rec *r;
+
+	if (tw_ike_store_is_coming(st, peer, now_ns))
+		return true;
 	TAILQ_FOREACH (r, &st->list, link) {
 		if (ike_is_usable(st, r, now_ns) && tw_ike_sa_has_peer(&r->sa, peer))
 			return true;

@@ -177,7 +177,11 @@ void tw_ike_store_coming(
 	struct tw_ike_store *st, uint64_t serial, const struct tw_addr *peer, int64_t until_ns);
 void tw_ike_store_came(struct tw_ike_store *st, uint64_t serial);
 
-/** An SA with it is being set up, or it is an end of some SA that is here. */
+/** An SA with it is being set up. */
+bool tw_ike_store_is_coming(
+	const struct tw_ike_store *st, const struct tw_addr *peer, int64_t now_ns);
+
+/** An SA with it is being set up, or it is an end of some SA that is here: looks at all. */
 bool tw_ike_store_knows_peer(
 	const struct tw_ike_store *st, const struct tw_addr *peer, int64_t now_ns);
 

@@ -429,6 +429,8 @@ Test(store, peers_on_their_way_are_known_for_a_while)
 
 	cr_assert_not(knows(st, 1, 0));
 	tw_ike_store_coming(st, 50, &a, 10 * SEC);
+	cr_assert(tw_ike_store_is_coming(st, &a, 10 * SEC - 1));
+	cr_assert_not(tw_ike_store_is_coming(st, &a, 10 * SEC));
 	cr_assert(knows(st, 1, 10 * SEC - 1));
 	cr_assert_not(knows(st, 1, 10 * SEC));
 	tw_ike_store_came(st, 50);

@@ -14,7 +14,8 @@
 #include "ops.h"
 #include "results.h"
 
-#define NS_PER_S INT64_C(1000000000)
+#define NS_PER_S  INT64_C(1000000000)
+#define UTC_S_MAX ((uint64_t)(INT64_MAX / NS_PER_S)) /* that ns can say */
 
 static void
 put_spis(struct tw_out *out, const struct tw_ike_sa *sa)
@@ -26,6 +27,16 @@ put_spis(struct tw_out *out, const struct tw_ike_sa *sa)
 	tw_out_str(out, "state", tw_ike_state_name(sa->state));
 }
 
+/* Seconds of UTC, 0: not told. */
+static void
+put_time(struct tw_out *out, const char *name, uint64_t utc_s)
+{
+	if (utc_s != 0 && utc_s <= UTC_S_MAX)
+		tw_out_time(out, name, (int64_t)utc_s * NS_PER_S);
+	else
+		tw_out_null(out, name);
+}
+
 static void
 put_row(struct tw_out *out, const struct tw_ike_sa *sa)
 {
@@ -33,7 +44,7 @@ put_row(struct tw_out *out, const struct tw_ike_sa *sa)
 	tw_out_addr(out, "remote_addr", &sa->remote);
 	tw_out_str(out, "remote_id", sa->remote_id);
 	tw_out_str(out, "connection", sa->conn);
-	tw_out_time(out, "established", (int64_t)sa->established_s * NS_PER_S);
+	put_time(out, "established", sa->established_s);
 }
 
 static int
@@ -106,7 +117,7 @@ put_sa(struct tw_out *out, const struct tw_ike_sa *sa)
 		tw_out_strf(out, "prf", "%u", sa->prf);
 	tw_out_bool(out, "has_ppk", sa->has_ppk);
 	tw_out_u64(out, "key_size", sa->key_len, "octets");
-	tw_out_time(out, "established", (int64_t)sa->established_s * NS_PER_S);
+	put_time(out, "established", sa->established_s);
 	put_selectors(out, sa);
 	if (sa->state == TW_IKE_SUPERSEDED) {
 		tw_out_str(out, "successor", tw_ike_spis_str(&sa->by, text));
@@ -185,10 +196,7 @@ put_daemon(struct tw_out *out, const struct tw_ike_link_info *info)
 {
 	tw_out_str(out, "daemon", info->has_hello ? info->hello.name : NULL);
 	tw_out_str(out, "release", info->has_hello ? info->hello.release : NULL);
-	if (info->has_hello)
-		tw_out_time(out, "daemon_started", (int64_t)info->hello.started_s * NS_PER_S);
-	else
-		tw_out_null(out, "daemon_started");
+	put_time(out, "daemon_started", info->has_hello ? info->hello.started_s : 0);
 }
 
 static int
