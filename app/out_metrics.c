@@ -74,8 +74,8 @@ put_count(struct tw_out *o, const char *name, const struct tw_metrics_count *c)
 	tw_out_str(o, reason, tw_metrics_reason_name(c->reason));
 }
 
-static void
-put_sources(struct tw_out *o, const char *name, uint32_t sources)
+void
+tw_out_sources(struct tw_out *o, const char *name, uint32_t sources)
 {
 	tw_out_arr(o, name);
 	for (unsigned s = TW_STAMP_NONE + 1; s < TW_STAMP_N; s++) {
@@ -131,7 +131,7 @@ put_row(struct tw_out *o, const struct tw_metrics_row *row, const void *p)
 		put_error(o, row->name, *(const uint64_t *)p);
 		break;
 	case TW_METRICS_K_SOURCES:
-		put_sources(o, row->name, *(const uint32_t *)p);
+		tw_out_sources(o, row->name, *(const uint32_t *)p);
 		break;
 	default:
 		break;

@@ -22,4 +22,7 @@ void tw_out_metrics(struct tw_out *o, const struct tw_metrics_report *r);
 /** One figure. */
 void tw_out_fig(struct tw_out *o, const char *name, const struct tw_metrics_fig *f);
 
+/** Names of stamp sources, one bit each (enum tw_stamp_source), as an array. */
+void tw_out_sources(struct tw_out *o, const char *name, uint32_t sources);
+
 #endif /* TW_OUT_METRICS_H */

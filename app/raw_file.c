@@ -42,7 +42,8 @@ struct tw_raw_file {
 static const char head_line[] =
 	"session,seq,reflector_seq,class,t1_utc_ns,t2_utc_ns,t3_utc_ns,t4_utc_ns,round_trip_ns,"
 	"round_trip_net_ns,forward_ns,reverse_ns,residence_ns,round_trip_error_ns,"
-	"forward_error_ns,is_synced,sender_ttl,ttl\n";
+	"forward_error_ns,is_synced,sender_ttl,ttl,reverse_error_ns,t1_source,t2_source,t3_source,"
+	"t4_source\n";
 
 static void
 put_ns(FILE *out, bool is_there, int64_t ns)
@@ -78,7 +79,12 @@ record_write(FILE *out, const struct record *r)
 	put_ns(out, s->has_peer, s->residence_ns);
 	put_error(out, s->round_trip_error_ns);
 	put_error(out, s->forward_error_ns);
-	fprintf(out, "%d,%u,%u\n", s->is_synced, s->sender_ttl, s->ttl);
+	fprintf(out, "%d,%u,%u,", s->is_synced, s->sender_ttl, s->ttl);
+	put_error(out, s->reverse_error_ns);
+	fprintf(out, "%s,%s,%s,%s\n", tw_clock_source_name(s->t1_source),
+		tw_clock_source_name(s->has_peer ? TW_STAMP_PEER : TW_STAMP_NONE),
+		tw_clock_source_name(s->has_peer ? TW_STAMP_PEER : TW_STAMP_NONE),
+		tw_clock_source_name(s->t4_source));
 }
 
 static void

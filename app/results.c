@@ -166,7 +166,7 @@ put_sid(struct tw_out *out, const uint8_t *sid)
 }
 
 static void
-put_sender(struct tw_out *out, const struct tw_send_counts *c)
+put_sender(struct tw_out *out, const struct tw_send_counts *c, const struct tw_metrics_gaps *g)
 {
 	unsigned i;
 
@@ -179,6 +179,7 @@ put_sender(struct tw_out *out, const struct tw_send_counts *c)
 	tw_out_ns(out, "lag_max_ns", c->lag_max_ns);
 	tw_out_u64(out, "replies", c->replies, "packets");
 	tw_out_u64(out, "invalid", c->invalid, "packets");
+	tw_results_gaps(out, g);
 	tw_out_obj_end(out);
 	tw_out_obj(out, "invalid");
 	for (i = 1; i < TW_SEND_DROP_N; i++)
@@ -209,7 +210,7 @@ tw_results_session(struct tw_out *out, const struct tw_test_view *t,
 		return;
 	}
 	if (s->has_counts)
-		put_sender(out, &s->counts);
+		put_sender(out, &s->counts, &s->gaps);
 	if (s->report != NULL) {
 		tw_out_obj(out, "report");
 		tw_out_metrics(out, s->report);
@@ -240,6 +241,14 @@ put_span(struct tw_out *out, const char *name, const struct tw_metrics_span *s)
 }
 
 void
+tw_results_gaps(struct tw_out *out, const struct tw_metrics_gaps *g)
+{
+	tw_out_u64(out, "gaps", g->cnt, NULL);
+	tw_out_ns(out, "gap_total_ns", (int64_t)g->total_ns);
+	tw_out_ns(out, "gap_longest_ns", (int64_t)g->longest_ns);
+}
+
+void
 tw_results_interval(struct tw_out *out, const struct tw_metrics_interval *iv)
 {
 	tw_out_time(out, "begin", iv->begin.ns);
@@ -256,6 +265,11 @@ tw_results_interval(struct tw_out *out, const struct tw_metrics_interval *iv)
 	put_span(out, "forward", &iv->forward);
 	put_span(out, "reverse", &iv->reverse);
 	tw_out_bool(out, "is_oneway_valid", iv->forward.is_valid && iv->reverse.is_valid);
+	tw_out_u64(out, "epoch", iv->epoch, NULL);
+	tw_out_bool(out, "is_stepped", iv->is_stepped);
+	tw_out_sources(out, "t1_sources", iv->t1_sources);
+	tw_out_sources(out, "t4_sources", iv->t4_sources);
+	tw_results_gaps(out, &iv->gaps);
 }
 
 int

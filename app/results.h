@@ -30,6 +30,9 @@ void tw_results_session(struct tw_out *out, const struct tw_test_view *t,
 /** One interval: flat. */
 void tw_results_interval(struct tw_out *out, const struct tw_metrics_interval *iv);
 
+/** Time the data lcore did not run though it should have: three fields. */
+void tw_results_gaps(struct tw_out *out, const struct tw_metrics_gaps *g);
+
 /** The failure of a test as that of an operation. @return its res */
 int tw_results_fail(struct tw_out *out, const struct tw_test_error *e);
 

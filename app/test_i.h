@@ -38,6 +38,7 @@ struct tw_test_sess {
 	struct tw_ctl_reason reason;
 	struct tw_send_counts counts; /* once ended */
 	struct tw_metrics_report *report;
+	struct tw_metrics_gaps gaps;   /* so far */
 	uint64_t sent, received, lost; /* totals of the last interval */
 	struct tw_metrics_interval *ring;
 	uint32_t ring_len; /* intervals kept */

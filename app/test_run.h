@@ -120,6 +120,7 @@ struct tw_test_sess_view {
 	struct tw_ctl_reason reason;
 	bool has_counts;
 	struct tw_send_counts counts;           /* live while it runs */
+	struct tw_metrics_gaps gaps;            /* up to the last interval */
 	const struct tw_metrics_report *report; /* NULL before it ended */
 };
 

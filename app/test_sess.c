@@ -306,6 +306,7 @@ tw_test_sess_interval(struct tw_test_sess *s, const struct tw_metrics_interval *
 	s->sent = iv->sent_total;
 	s->received = iv->received_total;
 	s->lost = iv->lost_total;
+	s->gaps = iv->gaps_so_far;
 }
 
 void

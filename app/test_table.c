@@ -220,6 +220,7 @@ tw_tests_sess_view(const struct tw_test *t, uint32_t no, struct tw_test_sess_vie
 		.reason = s->reason,
 		.has_counts = s->send != NULL || s->state == TW_TEST_SESS_ENDED,
 		.counts = s->counts,
+		.gaps = s->gaps,
 		.report = s->report,
 	};
 	if (s->send != NULL)

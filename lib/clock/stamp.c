@@ -12,6 +12,7 @@ static const char *const source_names[TW_STAMP_N] = {
 	[TW_STAMP_TSC_TX] = "tsc-tx",
 	[TW_STAMP_NIC_RX] = "nic-rx",
 	[TW_STAMP_NIC_TX] = "nic-tx",
+	[TW_STAMP_TSC_CAL] = "tsc-tx-cal",
 	[TW_STAMP_PEER] = "peer",
 };
 

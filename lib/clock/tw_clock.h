@@ -51,7 +51,8 @@ enum tw_stamp_source {
 	TW_STAMP_TSC_RX,   /* counter read after the receive burst */
 	TW_STAMP_TSC_TX,   /* counter read before the transmit burst */
 	TW_STAMP_NIC_RX,   /* stamped by the NIC on arrival */
-	TW_STAMP_NIC_TX,   /* stamped, or sent on schedule, by the NIC */
+	TW_STAMP_NIC_TX,   /* sent on schedule by the NIC */
+	TW_STAMP_TSC_CAL,  /* as TSC_TX, corrected by what the NIC stamped samples of */
 	TW_STAMP_PEER,     /* read from a packet of the peer */
 	TW_STAMP_N
 };

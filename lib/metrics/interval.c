@@ -45,14 +45,14 @@ advance(uint64_t *begin, uint64_t now)
 	return grown;
 }
 
-void
-tw_metrics_interval_take(struct tw_metrics *m, tw_ns now, struct tw_metrics_interval *out)
+static void
+take(struct tw_metrics *m, tw_ns end, tw_ns next, struct tw_metrics_interval *out)
 {
 	const struct tw_metrics_ctr *c = &m->ctr;
 	struct interval *iv = &m->interval;
 
 	*out = (struct tw_metrics_interval){.begin = iv->begin,
-		.end = now,
+		.end = end,
 		.sent = advance(&iv->sent, tw_ctr_get(&c->sent)),
 		.received = advance(&iv->received, tw_ctr_get(&c->received)),
 		.late = advance(&iv->late, tw_ctr_get(&c->late)),
@@ -65,11 +65,70 @@ tw_metrics_interval_take(struct tw_metrics *m, tw_ns now, struct tw_metrics_inte
 		.round_trip = take_span(&iv->round_trip),
 		.round_trip_net = take_span(&iv->round_trip_net),
 		.forward = take_span(&iv->forward),
-		.reverse = take_span(&iv->reverse)};
+		.reverse = take_span(&iv->reverse),
+		.epoch = m->epoch,
+		.is_stepped = iv->is_stepped,
+		.t1_sources = iv->t1_sources,
+		.t4_sources = iv->t4_sources};
 	/* a reply stamped in time but read after its time takes a loss back: not below zero */
 	if (m->lost_so_far > iv->lost) {
 		out->lost = (uint64_t)(m->lost_so_far - iv->lost);
 		iv->lost = m->lost_so_far;
 	}
-	iv->begin = now;
+	iv->begin = next;
+	iv->is_stepped = false;
+	iv->t1_sources = 0;
+	iv->t4_sources = 0;
+}
+
+void
+tw_metrics_interval_take(struct tw_metrics *m, tw_ns now, struct tw_metrics_interval *out)
+{
+	take(m, now, now, out);
+}
+
+/* Steps that outrun their reports: the last interval has more than one epoch, and no delays. */
+static void
+merge(struct tw_metrics_interval *a, const struct tw_metrics_interval *b)
+{
+	a->sent += b->sent;
+	a->received += b->received;
+	a->late += b->late;
+	a->lost += b->lost;
+	a->duplicates += b->duplicates;
+	a->reordered += b->reordered;
+	a->invalid += b->invalid;
+	a->sent_total = b->sent_total;
+	a->received_total = b->received_total;
+	a->lost_total = b->lost_total;
+	a->t1_sources |= b->t1_sources;
+	a->t4_sources |= b->t4_sources;
+	a->round_trip = a->round_trip_net = (struct tw_metrics_span){0};
+	a->forward = a->reverse = (struct tw_metrics_span){0};
+}
+
+void
+tw_metrics_interval_step(struct tw_metrics *m, tw_ns now)
+{
+	struct tw_metrics_interval rest;
+
+	take(m, m->newest, now, &rest);
+	m->interval.is_stepped = true;
+	rest.is_stepped = true;
+	if (m->cut_cnt < CUT_MAX)
+		m->cut[m->cut_cnt++] = rest;
+	else
+		merge(&m->cut[CUT_MAX - 1], &rest);
+}
+
+bool
+tw_metrics_interval_cut(struct tw_metrics *m, struct tw_metrics_interval *out)
+{
+	if (m->cut_cnt == 0)
+		return false;
+	*out = m->cut[0];
+	m->cut_cnt--;
+	for (uint32_t i = 0; i < m->cut_cnt; i++)
+		m->cut[i] = m->cut[i + 1];
+	return true;
 }

@@ -94,6 +94,7 @@ tw_metrics_init(void *mem, size_t size, const struct tw_metrics_cfg *cfg, tw_ns 
 	m->order_forward.next_exp = m->order_round_trip.next_exp = cfg->first_seq;
 	m->epoch_since = start;
 	m->interval.begin = start;
+	m->newest = start;
 	m->ttl_forward_min = m->ttl_reverse_min = UINT8_MAX;
 	m->forward_longest_ns = INT64_MIN;
 	tw_metrics_hist_init(&m->round_trip);
@@ -122,12 +123,15 @@ tw_metrics_note_epoch(struct tw_metrics *m, const struct tw_stamp *s)
 		m->sync_error_max_ns = s->sync_error_ns;
 	if (error_ns != UINT64_MAX && error_ns > m->own_error_max_ns)
 		m->own_error_max_ns = error_ns;
-	if (s->epoch == m->epoch)
-		return;
-	if (m->epoch != 0)
-		tw_ctr_inc(&m->ctr.epoch_changes);
-	m->epoch = s->epoch;
-	m->epoch_since = s->time;
+	if (s->epoch != m->epoch) {
+		if (m->epoch != 0) {
+			tw_ctr_inc(&m->ctr.epoch_changes);
+			tw_metrics_interval_step(m, s->time);
+		}
+		m->epoch = s->epoch;
+		m->epoch_since = s->time;
+	}
+	m->newest = s->time;
 }
 
 void
@@ -205,7 +209,7 @@ tw_metrics_sent(struct tw_metrics *m, uint32_t seq, uint64_t t1_ntp, const struc
 	tw_metrics_note_epoch(m, t1);
 	m->t1_sources |= 1U << t1->source;
 	*slot = (struct slot){.t1_ntp = t1_ntp,
-		.t1_error = error_pack(t1->stamp_error_ns),
+		.t1_error = error_pack(t1->stamp_error_ns, t1->source),
 		.epoch = (uint8_t)t1->epoch,
 		.flags = t1->is_synced ? SLOT_SYNCED : 0};
 	tw_ctr_inc(&m->ctr.sent);

@@ -45,7 +45,7 @@ struct slot {
 	int64_t forward_ns;
 	int64_t reverse_ns;
 	uint32_t r;        /* of the first reply, low bits */
-	uint16_t t1_error; /* stamp error of T1, error_pack() */
+	uint16_t t1_error; /* stamp error and source of T1, error_pack() */
 	uint8_t epoch;     /* of T1, low bits */
 	uint8_t flags;
 };
@@ -89,7 +89,12 @@ struct interval {
 	uint64_t sent, received, late, duplicates, reordered, invalid; /* totals at its begin */
 	int64_t lost;
 	struct span round_trip, round_trip_net, forward, reverse;
+	uint32_t t1_sources, t4_sources;
+	bool is_stepped; /* begun by a step of our clock */
 };
+
+/* Intervals cut short by steps of our clock that nobody has taken yet. */
+#define CUT_MAX 4
 
 struct tw_metrics {
 	struct tw_metrics_ctr ctr; /* first: tw_metrics_ctr() */
@@ -107,6 +112,7 @@ struct tw_metrics {
 
 	uint32_t epoch;             /* of the newest own stamp; 0: none yet */
 	tw_ns epoch_since;          /* its first stamp */
+	tw_ns newest;               /* its last one */
 	uint16_t peer_ee;           /* the reflector's last Error Estimate ... */
 	struct tw_clock_ee peer;    /* ... and what it says: it seldom changes */
 	uint32_t sync_error_max_ns; /* of our clock against UTC, synchronised stamps */
@@ -157,6 +163,8 @@ struct tw_metrics {
 	uint64_t reverse_beyond_tmax;
 
 	struct interval interval;
+	struct tw_metrics_interval cut[CUT_MAX];
+	uint32_t cut_cnt;
 
 	struct tw_metrics_hist round_trip;
 	struct tw_metrics_hist round_trip_net;
@@ -181,30 +189,50 @@ slot_of(struct tw_metrics *m, uint64_t seq)
 	return &m->slot[seq & m->mask];
 }
 
-/* An error bound in 16 bits, rounded up: 11 bits of mantissa, 5 of exponent. */
-#define ERROR_PACK_UNKNOWN UINT16_MAX
+/*
+ * An error bound in 14 bits, rounded up: 9 of mantissa, 5 of exponent. Above it two bits for where
+ * the stamp was taken.
+ */
+#define ERROR_PACK_MANT    9
+#define ERROR_PACK_UNKNOWN 0x3fffU
+#define ERROR_PACK_BITS    14
 
 static inline uint16_t
-error_pack(uint32_t ns)
+error_pack(uint32_t ns, unsigned source)
 {
+	unsigned from = source == TW_STAMP_NIC_TX ? 1 : source == TW_STAMP_TSC_CAL ? 2 : 0;
 	unsigned bits = ns != 0 ? 32 - (unsigned)__builtin_clz(ns) : 0;
-	unsigned shift = bits > 11 ? bits - 11 : 0;
+	unsigned shift = bits > ERROR_PACK_MANT ? bits - ERROR_PACK_MANT : 0;
 	uint64_t mant = ((uint64_t)ns + (1ULL << shift) - 1) >> shift;
 
-	if (ns == TW_CLOCK_ERROR_UNKNOWN)
-		return ERROR_PACK_UNKNOWN;
-	if (mant > 0x7ff) {
+	if (mant >= 1U << ERROR_PACK_MANT) {
 		mant >>= 1;
 		shift++;
 	}
-	return (uint16_t)(shift << 11 | mant);
+	if (ns == TW_CLOCK_ERROR_UNKNOWN)
+		return (uint16_t)(from << ERROR_PACK_BITS | ERROR_PACK_UNKNOWN);
+	return (uint16_t)(from << ERROR_PACK_BITS | shift << ERROR_PACK_MANT | mant);
 }
 
 /* UINT64_MAX if unknown. */
 static inline uint64_t
 error_unpack(uint16_t v)
 {
-	return v != ERROR_PACK_UNKNOWN ? (uint64_t)(v & 0x7ff) << (v >> 11) : UINT64_MAX;
+	unsigned e = v & ERROR_PACK_UNKNOWN;
+
+	if (e == ERROR_PACK_UNKNOWN)
+		return UINT64_MAX;
+	return (uint64_t)(e & ((1U << ERROR_PACK_MANT) - 1)) << (e >> ERROR_PACK_MANT);
+}
+
+/* Where the stamp was taken: enum tw_stamp_source. */
+static inline uint8_t
+source_unpack(uint16_t v)
+{
+	static const uint8_t sources[] = {
+		TW_STAMP_TSC_TX, TW_STAMP_NIC_TX, TW_STAMP_TSC_CAL, TW_STAMP_NONE};
+
+	return sources[v >> ERROR_PACK_BITS];
 }
 
 /* Sum of two errors either of which may be unknown (UINT64_MAX). */
@@ -227,6 +255,9 @@ t1_time(uint64_t t1_ntp, tw_ns near)
 {
 	return tw_clock_ntp_to_ns(t1_ntp, near);
 }
+
+/** Our clock was stepped to @p now: what was measured before is an interval of its own. */
+void tw_metrics_interval_step(struct tw_metrics *m, tw_ns now);
 
 /** A stamp of ours: notes epoch changes. */
 void tw_metrics_note_epoch(struct tw_metrics *m, const struct tw_stamp *s);

@@ -442,7 +442,11 @@ tw_metrics_reply(struct tw_metrics *m, const struct tw_metrics_reply *reply,
 		tw_ctr_inc(&m->ctr.invalid_multiplier);
 		return TW_METRICS_C_INVALID;
 	}
+	sample->t1_source = source_unpack(slot->t1_error);
+	sample->t4_source = reply->t4.source;
 	m->t4_sources |= 1U << reply->t4.source;
+	m->interval.t1_sources |= 1U << sample->t1_source;
+	m->interval.t4_sources |= 1U << sample->t4_source;
 	measure(m, &x);
 	cls = classify(m, &x);
 	sample->cls = (uint8_t)cls;

@@ -98,7 +98,9 @@ struct tw_metrics_sample {
 	uint64_t forward_error_ns; /* E1 + E2, UINT64_MAX: unknown */
 	uint64_t reverse_error_ns; /* E3 + E4, UINT64_MAX: unknown */
 	uint64_t round_trip_error_ns;
-	uint8_t cls; /* enum tw_metrics_class */
+	uint8_t cls;       /* enum tw_metrics_class */
+	uint8_t t1_source; /* enum tw_stamp_source; T2 and T3 are the peer's */
+	uint8_t t4_source;
 	uint8_t sender_ttl;
 	uint8_t ttl;
 	bool has_round_trip; /* no epoch change between T1 and T4 */
@@ -113,6 +115,16 @@ struct tw_metrics_span {
 	int64_t max_ns;
 	int64_t mean_ns; /* rounded to nearest */
 	bool is_valid;   /* one-way: S=1 at both ends throughout */
+};
+
+/*
+ * Time in which the lcore of a session did not run though it should have: the hypervisor or the
+ * kernel had given its CPU away. What was measured meanwhile tells of the box, not of the network.
+ */
+struct tw_metrics_gaps {
+	uint64_t cnt;
+	uint64_t total_ns;
+	uint64_t longest_ns;
 };
 
 /* What happened between two calls of tw_metrics_interval_take(). By value, no pointers. */
@@ -133,6 +145,12 @@ struct tw_metrics_interval {
 	struct tw_metrics_span round_trip_net; /* without */
 	struct tw_metrics_span forward;
 	struct tw_metrics_span reverse;
+	uint32_t epoch;      /* of our clock: all delays of an interval belong to one */
+	bool is_stepped;     /* cut short, or begun, by a step of our clock */
+	uint32_t t1_sources; /* bit per enum tw_stamp_source: of the packets answered */
+	uint32_t t4_sources;
+	struct tw_metrics_gaps gaps;        /* filled by the owner of the lcore */
+	struct tw_metrics_gaps gaps_so_far; /* since the session began */
 };
 
 struct tw_metrics; /* private */
@@ -191,8 +209,15 @@ void tw_metrics_invalid(struct tw_metrics *m, enum tw_metrics_invalid why);
  */
 unsigned tw_metrics_expire(struct tw_metrics *m, const struct tw_stamp *now);
 
-/** Close an interval at @p now and start the next. */
+/** Close an interval at @p now and start the next. Take those that were cut short first. */
 void tw_metrics_interval_take(struct tw_metrics *m, tw_ns now, struct tw_metrics_interval *out);
+
+/**
+ * An interval that a step of our clock ended before its time, so that none mixes epochs; oldest
+ * first.
+ * @return false: there is none
+ */
+bool tw_metrics_interval_cut(struct tw_metrics *m, struct tw_metrics_interval *out);
 
 /**
  * The session is over (last packet sent, Tmax waited): settle what is open, at most @p budget

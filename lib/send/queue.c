@@ -302,6 +302,16 @@ report(struct tw_send *snd, struct tw_send_sess *sess, int64_t now_ns, const str
 	heap_set(&snd->tick, sess, tick_key(sess));
 }
 
+/* A step of the clock cut an interval short: that comes first, what was due stays due. */
+static bool
+take_cut(const struct tw_send_sess *sess, struct tw_send_event *ev)
+{
+	if (sess->metrics == NULL || sess->report_ns <= 0)
+		return false;
+	ev->type = TW_SEND_EVENT_REPORT;
+	return tw_metrics_interval_cut(sess->metrics, &ev->interval);
+}
+
 unsigned
 tw_send_tick(struct tw_send *snd, int64_t now_ns, const struct tw_stamp *now,
 	struct tw_send_event *ev, unsigned max)
@@ -316,7 +326,9 @@ tw_send_tick(struct tw_send *snd, int64_t now_ns, const struct tw_stamp *now,
 			break;
 		sess = top->sess;
 		ev[n] = (struct tw_send_event){.sess = sess, .due_ns = top->key_ns};
-		if (sess->drain_end_ns > now_ns) {
+		if (take_cut(sess, &ev[n])) {
+			n++;
+		} else if (sess->drain_end_ns > now_ns) {
 			report(snd, sess, now_ns, now, &ev[n++]);
 		} else if (end_session(snd, sess, now, &ev[n])) {
 			n++;
