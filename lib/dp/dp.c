@@ -57,6 +57,18 @@ engine_make(struct tw_dp_lcore *lc, const char *name)
 	return tw_engine_selftest(lc->engine);
 }
 
+/* Before anything was measured the stated error must not be zero. */
+static void
+ests_seed(struct tw_dp_lcore *lc)
+{
+	const struct est first = {.mean_tsc = EST_FIRST_TSC, .dev_tsc = EST_FIRST_TSC / 2};
+
+	for (unsigned i = 0; i < EST_CLASSES; i++)
+		lc->est_stamp[i] = lc->est_tx[i] = lc->est_seal[i] = first;
+	for (unsigned i = 0; i < TURN_CLASSES; i++)
+		lc->est_turn[i] = first;
+}
+
 static int
 lcore_new(struct tw_dp *dp, unsigned idx)
 {
@@ -73,6 +85,7 @@ lcore_new(struct tw_dp *dp, unsigned idx)
 	lc->idx = idx;
 	lc->table = &dp->table;
 	lc->clock[0] = dp->cfg.clock;
+	ests_seed(lc);
 	lc->scr = rte_zmalloc_socket("tw_dp", sizeof(*lc->scr), TW_CACHE_LINE, dp->cfg.socket_id);
 	lc->refl = rte_zmalloc_socket("tw_dp", sizeof(*lc->refl), TW_CACHE_LINE, dp->cfg.socket_id);
 	lc->snd_size = tw_send_size(dp->cfg.send_max);
@@ -367,6 +380,8 @@ stats_add(const struct tw_dp *dp, unsigned idx, struct tw_dp_stats *out)
 		out->ctr[i] += tw_ctr_get(&lc->ctr[i]);
 	out->cmd_lost += dp->lc_ctl[idx].cmd_lost;
 	out->turnaround_ns = RTE_MAX(out->turnaround_ns, turnaround_ns);
+	out->gap_total_ns += tw_ctr_get(&lc->gap_total_ns);
+	out->gap_longest_ns = RTE_MAX(out->gap_longest_ns, tw_ctr_get(&lc->gap_longest_ns));
 	out->sender_cnt += (uint32_t)tw_ctr_get(&lc->sender_cnt);
 	out->queue_cnt += dp->lc_ctl[idx].pair_cnt;
 	out->is_running &= tw_xcore_flag_get(&lc->is_running);

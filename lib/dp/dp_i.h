@@ -15,16 +15,20 @@
 #include "table.h"
 #include "tw_dp.h"
 
-#define BURST        TW_DP_BURST
-#define CMD_CNT      4096 /* commands waiting for an lcore */
-#define EVENT_CNT    4096
-#define HANDOVER_CNT 1024
-#define RAW_CNT      16384
-#define SESS_MAX     100000
-#define CMDS_A_TURN  32
-#define TICK_NS      1000000 /* between two looks at what time alone brings */
-#define HDR_MAX      (RTE_ETHER_HDR_LEN + 2 * 4 + 40 + 8)
-#define EST_CLASSES  6 /* bursts of 1, 2..3, 4..7, ... 32 */
+#define BURST         TW_DP_BURST
+#define CMD_CNT       4096 /* commands waiting for an lcore */
+#define EVENT_CNT     4096
+#define HANDOVER_CNT  1024
+#define RAW_CNT       16384
+#define SESS_MAX      100000
+#define CMDS_A_TURN   32
+#define TICK_NS       1000000 /* between two looks at what time alone brings */
+#define HDR_MAX       (RTE_ETHER_HDR_LEN + 2 * 4 + 40 + 8)
+#define EST_FIRST_TSC 1000 /* durations nobody has measured yet */
+#define EST_CLASSES   6    /* bursts of 1, 2..3, 4..7, ... 32 */
+#define TURN_CLASSES  9    /* turns with 0, 1, 2..3, ... 64 and more to do, and with upkeep */
+#define GAP_NS        5000 /* a turn this much longer than usual lost its CPU */
+#define GAP_KEPT      256
 
 /* Sender's record with what the packets look like below the test packet. */
 struct dp_sender {
@@ -38,6 +42,10 @@ struct dp_sender {
 	bool is_v6;
 	bool has_raw;     /* each reply makes a raw record */
 	uint64_t hdr_sum; /* pseudo header and UDP header */
+
+	/* w, r: owner lcore. Gaps since the start, and the lcore's counts at the last report */
+	struct tw_metrics_gaps gaps;
+	uint64_t gaps_seen, gap_ns_seen;
 
 	/* w, r: owner lcore. DONE that did not fit the event ring */
 	struct dp_sender *next_done;
@@ -84,6 +92,12 @@ struct cmd {
 	uint8_t hdr[HDR_MAX];
 };
 
+/* Running mean and deviation of a duration, in ticks. */
+struct est {
+	uint64_t mean_tsc;
+	uint64_t dev_tsc;
+};
+
 /* A queue pair as its lcore sees it. */
 struct lc_port {
 	struct tw_port *port; /* NULL: not ours */
@@ -93,12 +107,14 @@ struct lc_port {
 	bool is_live;        /* started: may be polled */
 	uint32_t exc_tokens; /* frames to the kernel left in this period */
 	uint64_t empty_tsc;  /* the queue was seen empty then: nothing waits longer */
+	struct est wait;     /* how long that usually is before frames are found */
 };
 
-/* Running mean and deviation of a duration, in ticks. */
-struct est {
-	uint64_t mean_tsc;
-	uint64_t dev_tsc;
+/* A gap, for control to read while the next ones come. */
+struct gap {
+	_Atomic uint64_t len_ns; /* 0: being written */
+	_Atomic uint64_t end_tsc;
+	_Atomic uint64_t no;
 };
 
 /* A frame between parsing and its fate. */
@@ -164,9 +180,14 @@ struct __rte_cache_aligned tw_dp_lcore {
 	uint64_t turn_tsc; /* begin of the last turn */
 	uint64_t exc_refill_tsc;
 	int64_t tick_due_ns;
-	struct est est_tx[EST_CLASSES];   /* stamp to device */
-	struct est est_seal[EST_CLASSES]; /* protection to device */
-	struct dp_sender *done_first;     /* events kept back */
+	struct est est_stamp[EST_CLASSES]; /* stamping a burst */
+	struct est est_tx[EST_CLASSES];    /* handing it to the device */
+	struct est est_seal[EST_CLASSES];  /* protection to half way into the device */
+	struct est est_turn[TURN_CLASSES]; /* turns, by how much they found to do */
+	uint64_t gap_tsc;                  /* GAP_NS */
+	uint8_t turn_class;                /* of the last turn */
+	bool has_upkeep;                   /* it did more than packets */
+	struct dp_sender *done_first;      /* events kept back */
 	uint16_t pair_cnt;
 	uint8_t pair[TW_PORT_MAX]; /* port indices with a pair of ours */
 	struct lc_port port[TW_PORT_MAX];
@@ -175,6 +196,9 @@ struct __rte_cache_aligned tw_dp_lcore {
 	alignas(TW_CACHE_LINE) struct tw_ctr ctr[TW_DP_CTR_N];
 	struct tw_ctr turnaround_ns;
 	struct tw_ctr sender_cnt;
+	struct tw_ctr gap_total_ns;
+	struct tw_ctr gap_longest_ns;
+	struct gap gap[GAP_KEPT];
 
 	/* w: this lcore   r: control */
 	alignas(TW_CACHE_LINE) struct tw_xcore_seq cmd_done;

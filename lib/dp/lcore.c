@@ -10,9 +10,9 @@
 #include <rte_ring.h>
 
 #include "dp_i.h"
+#include "gaps.h"
 
 #define EXC_PERIOD_NS 10000000 /* frames to the kernel are limited per period */
-#define GAP_NS        5000     /* a turn that takes longer lost its CPU */
 
 /* Commands ----------------------------------------------------------------------------------- */
 
@@ -58,6 +58,7 @@ send_start(struct tw_dp_lcore *lc, struct dp_sender *sn)
 {
 	int res = tw_send_add(lc->snd, &sn->s, &lc->steady, steady_at(lc, rte_rdtsc()));
 
+	gap_begin(lc, sn);
 	if (res != 0)
 		done_push(lc, sn, NULL, true);
 }
@@ -106,8 +107,10 @@ cmds_run(struct tw_dp_lcore *lc)
 
 	for (unsigned i = 0; i < n; i++)
 		cmd_run(lc, &cmd[i]);
-	if (n > 0)
-		tw_xcore_seq_advance(&lc->cmd_done, n);
+	if (n == 0)
+		return;
+	lc->has_upkeep = true;
+	tw_xcore_seq_advance(&lc->cmd_done, n);
 }
 
 /* Turns -------------------------------------------------------------------------------------- */
@@ -137,6 +140,7 @@ tw_dp_enter(struct tw_dp_lcore *lc)
 	if (res != 0)
 		return res;
 	lc->turn_tsc = rte_rdtsc();
+	lc->gap_tsc = UINT64_MAX / 4; /* until the first upkeep knows the counter's rate */
 	clocks_take(lc, lc->turn_tsc);
 	tw_xcore_flag_set(&lc->is_running, true);
 	return 0;
@@ -179,6 +183,7 @@ tw_dp_turn(struct tw_dp_lcore *lc)
 	int64_t now_ns;
 	unsigned work = 0;
 
+	gap_watch(lc, tsc);
 	tw_xcore_qsbr_quiescent(&lc->dp->qsbr, lc->idx);
 	cmds_run(lc);
 	exc_refill(lc, tsc);
@@ -196,13 +201,10 @@ tw_dp_turn(struct tw_dp_lcore *lc)
 	work += send_due(lc, now_ns);
 	if (now_ns >= lc->tick_due_ns || now_ns < lc->tick_due_ns - TICK_NS)
 		send_tick(lc, tsc, now_ns);
+	gap_classify(lc, work);
 	count(lc, TW_DP_CTR_TURNS, 1);
-	if (work == 0) {
+	if (work == 0)
 		count(lc, TW_DP_CTR_IDLE_TURNS, 1);
-		if (unlikely(tw_clock_tsc_to_ns(&lc->clock[0], (int64_t)(rte_rdtsc() - tsc)) >
-			     GAP_NS))
-			count(lc, TW_DP_CTR_GAPS, 1);
-	}
 	return work;
 }
 
@@ -218,6 +220,8 @@ tw_dp_housekeep(struct tw_dp_lcore *lc)
 	const struct est *seal = &lc->est_seal[0];
 
 	clocks_take(lc, rte_rdtsc());
+	lc->gap_tsc = (uint64_t)tw_clock_ns_to_tsc(&lc->clock[0], GAP_NS);
+	lc->turn_class = TURN_CLASSES - 1; /* this belongs to the turn under way */
 	done_flush(lc);
 	ctr_set(&lc->sender_cnt, tw_send_cnt(lc->snd));
 	ctr_set(&lc->turnaround_ns, residue_ns(&lc->clock[0], seal->mean_tsc));
@@ -242,6 +246,7 @@ void
 tw_dp_online(struct tw_dp_lcore *lc)
 {
 	tw_xcore_qsbr_online(&lc->dp->qsbr, lc->idx);
+	lc->turn_tsc = rte_rdtsc(); /* sleeping was no gap */
 }
 
 bool

@@ -11,6 +11,7 @@
 #include <rte_udp.h>
 
 #include "cksum.h"
+#include "depart.h"
 #include "dp_i.h"
 
 #define TTL_SENT  255
@@ -254,37 +255,22 @@ transmit(struct tw_dp_lcore *lc, const struct lc_port *lp, unsigned n, bool is_p
 	uint64_t seal_tsc)
 {
 	struct scratch *scr = lc->scr;
-	const struct tw_clock *clock = clock_of(lc, lp);
-	struct est *est = &lc->est_tx[est_class(n)];
-	const uint64_t tsc = rte_rdtsc();
-	struct tw_sess_stamp t3;
-	uint64_t end_tsc;
+	struct departed d = {.stamp_tsc = rte_rdtsc()};
+	const struct tw_sess_stamp t3 = departure(lc, clock_of(lc, lp), n, d.stamp_tsc);
 	unsigned sent;
 
-	t3 = tw_sess_stamp_at(
-		clock, tsc, TW_STAMP_TSC_TX, residue_ns(clock, est->mean_tsc + 4 * est->dev_tsc));
 	stamp_all(lc, lp, n, &t3);
-	sent = lp->is_live ? rte_eth_tx_burst(lp->eth_id, lp->queue, scr->tx, (uint16_t)n) : 0;
-	end_tsc = rte_rdtsc();
-	est_add(est, end_tsc - tsc);
 	if (is_predicted)
-		est_add(&lc->est_seal[est_class(n)], end_tsc - seal_tsc);
+		d.seal_tsc = seal_tsc;
+	d.tx_tsc = rte_rdtsc();
+	sent = lp->is_live ? rte_eth_tx_burst(lp->eth_id, lp->queue, scr->tx, (uint16_t)n) : 0;
+	d.end_tsc = rte_rdtsc();
+	departure_learn(lc, n, n, &d);
 	for (unsigned k = sent; k < n; k++) {
 		scr->rjob[scr->job_of[k]].is_refused = true;
 		drop(lc, scr->tx[k], TW_DP_CTR_REPLY_TX_FULL);
 	}
 	count(lc, TW_DP_CTR_REFLECTED, sent);
-}
-
-/* An encrypted reply carries its departure: now, plus what this burst will take. */
-static struct tw_sess_stamp
-predict(struct tw_dp_lcore *lc, const struct lc_port *lp, unsigned n, uint64_t seal_tsc)
-{
-	const struct est *est = &lc->est_seal[est_class(n)];
-	const struct tw_clock *clock = clock_of(lc, lp);
-
-	return tw_sess_stamp_at(clock, seal_tsc + est->mean_tsc, TW_STAMP_TSC_TX,
-		residue_ns(clock, 4 * est->dev_tsc));
 }
 
 void
@@ -302,7 +288,7 @@ reflect_burst(struct tw_dp_lcore *lc, struct lc_port *lp, unsigned n)
 		tw_reflect_build(lc->refl, scr->rjob, n);
 		if (is_predicted) {
 			seal_tsc = rte_rdtsc();
-			t3 = predict(lc, lp, k, seal_tsc);
+			t3 = departure_sealed(lc, clock_of(lc, lp), k, seal_tsc);
 		}
 		(void)tw_reflect_protect(lc->refl, scr->rjob, n, &t3);
 	}

@@ -294,9 +294,11 @@ struct tw_dp_stats {
 	uint64_t ctr[TW_DP_CTR_N];
 	uint64_t cmd_lost;      /* commands refused, ring full (callers saw -EAGAIN) */
 	uint64_t turnaround_ns; /* running estimate: stamp to device, encrypted replies */
-	uint32_t sender_cnt;    /* sessions scheduled now */
-	uint32_t queue_cnt;     /* queue pairs served */
-	bool is_running;        /* between tw_dp_enter() and tw_dp_leave() */
+	uint64_t gap_total_ns;  /* the lcore did not run though it should have */
+	uint64_t gap_longest_ns;
+	uint32_t sender_cnt; /* sessions scheduled now */
+	uint32_t queue_cnt;  /* queue pairs served */
+	bool is_running;     /* between tw_dp_enter() and tw_dp_leave() */
 };
 
 /** Counters of one lcore, or of all with lcore_idx == tw_dp_lcore_cnt(). Context: any thread. */
@@ -304,6 +306,22 @@ void tw_dp_stats_get(const struct tw_dp *dp, unsigned lcore_idx, struct tw_dp_st
 
 /** Crypto engine of a data lcore and which code of it runs here. Context: any thread. */
 const char *tw_dp_engine(const struct tw_dp *dp, unsigned lcore_idx, const char **variant);
+
+/* Time in which a data lcore did not run though it should have (hypervisor, scheduler). */
+struct tw_dp_gap {
+	uint64_t end_tsc;
+	uint64_t len_ns;
+};
+
+/**
+ * Read the last gaps of an lcore, 256 at most, oldest first.
+ *
+ * Context: any thread, while the lcore goes on.
+ * @param next  in: number of the first one wanted; out: to be asked for next. 0 begins
+ * @return how many, 0..n
+ */
+unsigned tw_dp_gaps_get(const struct tw_dp *dp, unsigned lcore_idx, uint64_t *next,
+	struct tw_dp_gap *out, unsigned n);
 
 unsigned tw_dp_lcore_cnt(const struct tw_dp *dp);
 
@@ -335,7 +353,7 @@ void tw_dp_housekeep(struct tw_dp_lcore *lc);
  */
 int64_t tw_dp_idle_ns(const struct tw_dp_lcore *lc, int64_t max_ns);
 
-/** Before and after sleeping: the lcore holds no session meanwhile. */
+/** Before and after sleeping: the lcore holds no session meanwhile, and it is no gap. */
 void tw_dp_offline(struct tw_dp_lcore *lc);
 void tw_dp_online(struct tw_dp_lcore *lc);
 

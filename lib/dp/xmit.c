@@ -10,7 +10,9 @@
 #include <rte_udp.h>
 
 #include "cksum.h"
+#include "depart.h"
 #include "dp_i.h"
+#include "gaps.h"
 
 #define STAMP_LEN 10 /* Timestamp and Error Estimate */
 #define EVENTS    16
@@ -136,23 +138,20 @@ transmit(struct tw_dp_lcore *lc, const struct lc_port *lp, unsigned n, unsigned 
 	uint64_t seal_tsc)
 {
 	struct scratch *scr = lc->scr;
-	struct est *est = &lc->est_tx[est_class(n)];
-	const uint64_t tsc = rte_rdtsc();
-	const struct tw_clock *clock = clock_of(lc, lp);
-	const struct tw_sess_stamp t1 = tw_sess_stamp_at(
-		clock, tsc, TW_STAMP_TSC_TX, residue_ns(clock, est->mean_tsc + 4 * est->dev_tsc));
+	struct departed d = {.stamp_tsc = rte_rdtsc()};
+	const struct tw_sess_stamp t1 = departure(lc, clock_of(lc, lp), n, d.stamp_tsc);
 	bool is_predicted = false;
-	uint64_t end_tsc;
 	unsigned sent;
 
 	for (unsigned k = 0; k < n; k++)
 		is_predicted |= stamp_one(
 			lp->port, &scr->sjob[scr->job_of[k]], scr->sum[scr->job_of[k]], &t1);
-	sent = rte_eth_tx_burst(lp->eth_id, lp->queue, scr->tx, (uint16_t)n);
-	end_tsc = rte_rdtsc();
-	est_add(est, end_tsc - tsc);
 	if (is_predicted)
-		est_add(&lc->est_seal[est_class(burst)], end_tsc - seal_tsc);
+		d.seal_tsc = seal_tsc;
+	d.tx_tsc = rte_rdtsc();
+	sent = rte_eth_tx_burst(lp->eth_id, lp->queue, scr->tx, (uint16_t)n);
+	d.end_tsc = rte_rdtsc();
+	departure_learn(lc, n, burst, &d);
 	count(lc, TW_DP_CTR_SENT, sent);
 	for (unsigned k = sent; k < n; k++) {
 		refuse(lc, &scr->sjob[scr->job_of[k]], TW_DP_CTR_SEND_TX_FULL);
@@ -165,7 +164,6 @@ static void
 departures_predict(const struct tw_dp_lcore *lc, unsigned n, uint64_t seal_tsc,
 	struct tw_sess_stamp t1[TW_DP_CLOCKS_MAX])
 {
-	const struct est *est = &lc->est_seal[est_class(n)];
 	uint32_t made = 0;
 
 	for (unsigned i = 0; i < n; i++) {
@@ -175,8 +173,7 @@ departures_predict(const struct tw_dp_lcore *lc, unsigned n, uint64_t seal_tsc,
 		if (s->s.fmt->prot != TW_TST_PROT_ENCR || (made & 1U << s->clock_idx) != 0)
 			continue;
 		made |= 1U << s->clock_idx;
-		t1[s->clock_idx] = tw_sess_stamp_at(clock, seal_tsc + est->mean_tsc,
-			TW_STAMP_TSC_TX, residue_ns(clock, 4 * est->dev_tsc));
+		t1[s->clock_idx] = departure_sealed(lc, clock, n, seal_tsc);
 	}
 }
 
@@ -277,10 +274,12 @@ send_tick(struct tw_dp_lcore *lc, uint64_t tsc, int64_t now_ns)
 	for (unsigned i = 0; i < TW_DP_CLOCKS_MAX; i++)
 		now[i] = tw_clock_stamp(&lc->clock[i], tsc, TW_STAMP_TSC_RX);
 	n = tw_send_tick(lc->snd, now_ns, now, sev, EVENTS);
+	lc->has_upkeep = true;
 
 	/* more may be due: then not only after a whole period */
 	lc->tick_due_ns = n < EVENTS ? now_ns + TICK_NS : now_ns;
 	for (unsigned i = 0; i < n; i++) {
+		gap_take(lc, sender_of(sev[i].sess), &sev[i].interval);
 		if (sev[i].type == TW_SEND_EVENT_DONE) {
 			done_push(lc, sender_of(sev[i].sess), &sev[i].interval, false);
 			continue;

@@ -303,3 +303,54 @@ Test(collect, keeps_done_until_control_takes_it)
 	cr_assert_eq(seen, UINT64_MAX, "%lx", seen);
 	bed_free(b);
 }
+
+/* Do nothing for so long, as if the CPU had been given away. */
+static void
+stall(uint64_t us)
+{
+	const uint64_t end_tsc = rte_rdtsc() + rte_get_tsc_hz() * us / 1000000;
+
+	while (rte_rdtsc() < end_tsc)
+		;
+}
+
+Test(collect, attaches_gaps_to_the_interval_in_which_they_fell)
+{
+	struct bed *b = bed_new(&(struct bed_cfg){.port_cnt = 2, .is_cross = true});
+	const struct flow f = flow_make(FRAME_V4, 1), far = flow_turn(&f, 1);
+	struct tw_send_cfg cfg = cfg_make(&tw_tst_open, 1, 0);
+	const uint64_t end_tsc = rte_rdtsc() + 10 * rte_get_tsc_hz();
+	struct tw_dp_gap gap[256];
+	struct tw_send_sess *s;
+	struct tw_dp_stats st;
+	struct tw_dp_event ev;
+	uint64_t next = 0;
+	unsigned n;
+
+	cfg.interval_ns = 1000000;
+	cfg.report_ns = 20 * MS;
+	(void)bed_refl(b, &far, &tw_tst_open, 1);
+	s = bed_send(b, &f, &cfg, false);
+	cr_assert_eq(tw_dp_send_start(b->dp, s), 0);
+	bed_turns(b, 2000); /* usual turns become known */
+	stall(3000);
+	do {
+		bed_turns(b, 1);
+		ev.type = 0;
+		(void)tw_dp_event_pop(b->dp, &ev, 1);
+	} while ((ev.type == 0 || ev.interval.gaps.longest_ns < 2900000) && rte_rdtsc() < end_tsc);
+	cr_assert_eq(ev.type, TW_DP_EVENT_SEND_REPORT);
+	cr_assert_geq(ev.interval.gaps.cnt, 1);
+	cr_assert_geq(ev.interval.gaps.total_ns, ev.interval.gaps.longest_ns);
+	cr_assert_geq(ev.interval.gaps_so_far.total_ns, ev.interval.gaps.total_ns);
+	cr_assert_geq(ev.interval.gaps_so_far.longest_ns, ev.interval.gaps.longest_ns);
+	tw_dp_stats_get(b->dp, 0, &st);
+	cr_assert_geq(st.gap_longest_ns, 2900000);
+	cr_assert_geq(st.gap_total_ns, ev.interval.gaps_so_far.total_ns);
+	cr_assert_geq(st.ctr[TW_DP_CTR_GAPS], ev.interval.gaps_so_far.cnt);
+	n = tw_dp_gaps_get(b->dp, 0, &next, gap, TW_ARRAY_SIZE(gap));
+	cr_assert_eq(next, st.ctr[TW_DP_CTR_GAPS]);
+	cr_assert_gt(n, 0);
+	cr_assert_eq(tw_dp_gaps_get(b->dp, 0, &next, gap, TW_ARRAY_SIZE(gap)), 0);
+	bed_free(b);
+}

@@ -3,10 +3,12 @@
 /*
  * Lcores and their roles.
  */
+#include <errno.h>
 #include <rte_lcore.h>
 #include <stdio.h>
 
 #include "app.h"
+#include "clocks.h"
 #include "lcores.h"
 #include "ops.h"
 #include "tw_dp.h"
@@ -52,6 +54,8 @@ put_data_lcore(struct tw_app *app, struct tw_out *out, unsigned idx)
 	tw_out_u64(out, "turns", st.ctr[TW_DP_CTR_TURNS], NULL);
 	tw_out_u64(out, "idle_turns", st.ctr[TW_DP_CTR_IDLE_TURNS], NULL);
 	tw_out_u64(out, "gaps", st.ctr[TW_DP_CTR_GAPS], NULL);
+	tw_out_ns(out, "gap_total_ns", (int64_t)st.gap_total_ns);
+	tw_out_ns(out, "gap_longest_ns", (int64_t)st.gap_longest_ns);
 	tw_out_obj_end(out);
 }
 
@@ -73,6 +77,35 @@ op_show(struct tw_app *app, const struct tw_args *args, struct tw_out *out)
 	for (i = 0; i < app->data_lcore_cnt; i++)
 		put_data_lcore(app, out, i);
 	tw_out_arr_end(out);
+	return 0;
+}
+
+static int
+op_gaps(struct tw_app *app, const struct tw_args *args, struct tw_out *out)
+{
+	const struct tw_clock *clock =
+		tw_clock_feed_model(tw_clocks_get(app->clocks, TW_CLOCKS_SYSTEM)->feed);
+	uint64_t next = tw_args_u64(args, "cursor"), idx = tw_args_u64(args, "data_lcore");
+	struct tw_dp_gap gap[TW_PAGE_MAX];
+	unsigned n;
+
+	if (idx >= app->data_lcore_cnt)
+		return tw_out_fail(out, -ENOENT, "data_lcore", "`show lcore` lists them",
+			"there are %u data lcores", app->data_lcore_cnt);
+	n = tw_dp_gaps_get(
+		app->dp, (unsigned)idx, &next, gap, (unsigned)tw_args_u64(args, "limit"));
+	tw_out_arr(out, "gaps");
+	for (unsigned i = 0; i < n; i++) {
+		int64_t end_ns = tw_clock_at(clock, gap[i].end_tsc).ns;
+
+		tw_out_obj(out, NULL);
+		tw_out_time(out, "begin", end_ns - (int64_t)gap[i].len_ns);
+		tw_out_ns(out, "length_ns", (int64_t)gap[i].len_ns);
+		tw_out_u64(out, "end_tsc", gap[i].end_tsc, NULL);
+		tw_out_obj_end(out);
+	}
+	tw_out_arr_end(out);
+	tw_out_u64(out, "next", next, NULL);
 	return 0;
 }
 
