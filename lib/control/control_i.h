@@ -99,8 +99,8 @@ void ctl_kdf_free(struct tw_ctl_kdf_job *job);
 /* Client-IV that says what was offered and selected. @return 0 or a negative errno */
 int ctl_mark_make(
 	const struct tw_crypto_keys *keys, uint32_t offered, uint32_t mode, uint8_t iv[16]);
-/* It says so, and something else. */
-bool ctl_mark_is_altered(
+/* @return 0, also if the IV says nothing; -EBADMSG: it says something else; -ENOMEM, -EIO */
+int ctl_mark_check(
 	const struct tw_crypto_keys *keys, uint32_t offered, uint32_t mode, const uint8_t iv[16]);
 
 /* --- heap.c: timers, earliest first --- */

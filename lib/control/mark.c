@@ -9,6 +9,7 @@
  * The first half tells that the IV is marked, the second what was said. Who alters the IV garbles
  * the first block of the client's stream, and its HMAC.
  */
+#include <errno.h>
 #include <string.h>
 
 #include "control_i.h"
@@ -25,7 +26,7 @@ ctl_mark_make(const struct tw_crypto_keys *keys, uint32_t offered, uint32_t mode
 	static const uint8_t no_iv[16];
 	struct tw_crypto_stream *s = tw_crypto_stream_new(keys, no_iv);
 	uint8_t tag[TW_CRYPTO_TAG_LEN], said[8];
-	int res = s == NULL ? -1 : 0;
+	int res = s == NULL ? -ENOMEM : 0;
 
 	tw_store_be32(said, offered);
 	tw_store_be32(said + 4, mode);
@@ -47,13 +48,14 @@ ctl_mark_make(const struct tw_crypto_keys *keys, uint32_t offered, uint32_t mode
 	return res;
 }
 
-bool
-ctl_mark_is_altered(
-	const struct tw_crypto_keys *keys, uint32_t offered, uint32_t mode, const uint8_t iv[16])
+int
+ctl_mark_check(const struct tw_crypto_keys *keys, uint32_t offered, uint32_t mode,
+	const uint8_t iv[2 * MARK_LEN])
 {
 	uint8_t want[2 * MARK_LEN];
+	int res = ctl_mark_make(keys, offered, mode, want);
 
-	if (ctl_mark_make(keys, offered, mode, want) != 0 || !tw_crypto_equal(want, iv, MARK_LEN))
-		return false; /* another client */
-	return !tw_crypto_equal(want + MARK_LEN, iv + MARK_LEN, MARK_LEN);
+	if (res != 0 || !tw_crypto_equal(want, iv, MARK_LEN))
+		return res; /* 0: another client */
+	return tw_crypto_equal(want + MARK_LEN, iv + MARK_LEN, MARK_LEN) ? 0 : -EBADMSG;
 }

@@ -170,8 +170,9 @@ authenticate(struct tw_ctl_conn *conn, struct tw_ctl_kdf_job *job, uint8_t serve
 		return has_ike ? TW_CTL_WHY_IKE_AUTH_FAILED : TW_CTL_WHY_AUTH_FAILED;
 	if (res != 0)
 		return TW_CTL_WHY_CRYPTO;
-	if (ctl_mark_is_altered(io->keys, conn->offered, conn->mode, conn->client_iv))
-		return TW_CTL_WHY_MODE_ALTERED;
+	res = ctl_mark_check(io->keys, conn->offered, conn->mode, conn->client_iv);
+	if (res != 0)
+		return res == -EBADMSG ? TW_CTL_WHY_MODE_ALTERED : TW_CTL_WHY_CRYPTO;
 	if (!fill_random(conn, server_iv, TW_WIRE_IV_LEN))
 		return TW_CTL_WHY_NO_RANDOM;
 	return ctl_io_protect(io, conn->client_iv, server_iv) == 0 ? TW_CTL_WHY_NONE

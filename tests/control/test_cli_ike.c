@@ -118,6 +118,10 @@ Test(cli_ike, golden_octets)
 		0x40, 0xc3, 0x46, 0x0c, 0xfd, 0x4f, 0xfd, 0xcf, 0x90, 0x29, 0xce, 0xa7, 0x38, 0x10,
 		0x57, 0xf3, 0x05, 0x97, 0xa8, 0xdc, 0xbf, 0xca, 0xa1, 0xa1, 0x2c, 0x0f, 0x66, 0xcb,
 		0x66, 0x5a, 0x9c, 0x9b, 0xe1, 0x9e, 0xa4, 0xe9, 0x13, 0xc6, 0xce, 0x26, 0xd0};
+	/* A-81: HMAC-SHA1, key 30 .. 4f, of "twampline" and of that with 143 and 132 behind it
+	 * (Python) */
+	static const uint8_t marked[16] = {0x89, 0x26, 0x80, 0xcb, 0xf2, 0xd2, 0x6a, 0x5e, 0x04,
+		0x68, 0x57, 0xc2, 0xba, 0x8e, 0x9e, 0x21};
 	uint8_t aes[16], hmac[32], iv[16], msg[TW_WIRE_SETUP_RESPONSE_LEN];
 	uint8_t want[TW_WIRE_SETUP_RESPONSE_LEN] = {0, 0, 0, 132};
 
@@ -129,20 +133,26 @@ Test(cli_ike, golden_octets)
 	}
 	for (unsigned i = 0; i < 32; i++)
 		hmac[i] = (uint8_t)(0x30 + i);
-	bed_script(&bed, aes, 16);
-	bed_script(&bed, hmac, 32);
-	bed_script(&bed, iv, 16);
 	bed_add_sa(&bed, 0x5a, p, sizeof(p));
 	memset(want + 4, 0x5a, 8);
 	memset(want + 12, 0xa5, 8);
 	memcpy(want + 84, token, 64);
-	memcpy(want + 148, iv, 16);
-	s.cfg.no_mark = true;
-	serve_open(&s, false);
-	serve_greet(&s, 15 | 128);
-	bed_derive(&bed);
-	cr_assert_eq(serve_read(&s, msg, sizeof(msg)), sizeof(msg));
-	cr_assert_arr_eq(msg, want, sizeof(msg));
+	for (int has_mark = 0; has_mark < 2; has_mark++) {
+		memcpy(want + 148, has_mark ? marked : iv, 16);
+		bed_script(&bed, aes, 16);
+		bed_script(&bed, hmac, 32);
+		if (!has_mark)
+			bed_script(&bed, iv, 16);
+		s.cfg.no_mark = !has_mark;
+		serve_open(&s, false);
+		serve_greet(&s, 15 | 128);
+		bed_derive(&bed);
+		cr_assert_eq(serve_read(&s, msg, sizeof(msg)), sizeof(msg));
+		cr_assert_arr_eq(msg, want, sizeof(msg));
+		tw_ctl_cli_fini(s.cli);
+		free(s.cli);
+		s.cli = NULL;
+	}
 }
 
 /* Stripped of bit 7, or of everything but what is below the floor: we leave. No Token is said, none
