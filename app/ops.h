@@ -79,7 +79,10 @@ void tw_op_line(struct tw_op_lines *lines, const char *const *words, size_t cnt)
 	tw_op_line((lines), (const char *const[]){__VA_ARGS__},                                    \
 		sizeof((const char *const[]){__VA_ARGS__}) / sizeof(const char *))
 
-/** Add a comment line. */
+/** The same as a comment: a line that needs something from the operator before it can be run. */
+void tw_op_remark(struct tw_op_lines *lines, const char *const *words, size_t cnt);
+
+/** Add a comment line. No text of users or peers: a line feed in it would begin a line to run. */
 void tw_op_comment(struct tw_op_lines *lines, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 

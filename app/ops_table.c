@@ -3,6 +3,7 @@
 /*
  * The table of all nouns: rows of features.def, look-ups, and the lines of `show config`.
  */
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -73,7 +74,7 @@ struct tw_op_lines {
 static bool
 needs_quotes(const char *word)
 {
-	return word[0] == '\0' || word[0] == '#' || strpbrk(word, " \t\"'\\\n") != NULL;
+	return word[0] == '\0' || word[0] == '#' || strpbrk(word, " \t\"'\\\n\r") != NULL;
 }
 
 static void
@@ -92,7 +93,7 @@ put_word(FILE *to, const char *word)
 		else if (*word == '"' || *word == '\\')
 			fprintf(to, "\\%c", *word);
 		else
-			fputc(*word, to);
+			fputc(iscntrl((unsigned char)*word) ? '?' : *word, to);
 	}
 	fputc('"', to);
 }
@@ -106,6 +107,13 @@ tw_op_line(struct tw_op_lines *lines, const char *const *words, size_t cnt)
 		put_word(lines->to, words[i]);
 	}
 	fputc('\n', lines->to);
+}
+
+void
+tw_op_remark(struct tw_op_lines *lines, const char *const *words, size_t cnt)
+{
+	fputs("# ", lines->to);
+	tw_op_line(lines, words, cnt);
 }
 
 void

@@ -30,7 +30,7 @@ is_number(const struct out_node *n)
 static const char *
 label(const struct tw_out *o, const struct out_node *n, char out[CELL_SIZE])
 {
-	static const char *const suffixes[] = {"_ns", "_us", "_ms", "_s", "_pct"};
+	static const char *const suffixes[] = {"_ns", "_us", "_ms", "_s", "_pct", "_mbps"};
 	const char *name = out_text_at(o, n->name);
 	size_t len;
 

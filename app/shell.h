@@ -31,7 +31,8 @@ int tw_shell_attach(struct tw_shell *sh);
 void tw_shell_detach(struct tw_shell *sh);
 
 /**
- * Run a file of lines, silently but for failures; stops at the first.
+ * Run a file of lines, silently but for failures (`load` of the shell prints answers); stops at the
+ * first.
  * @param why  "FILE:LINE: what and how to mend it"
  * @return 0, or -errno
  */

@@ -139,6 +139,9 @@ help(struct tw_shell *sh, char **text)
 	return is_known ? 0 : -ENOENT;
 }
 
+static int load_file(
+	struct tw_shell *sh, const char *path, bool is_told, char *why, size_t why_size);
+
 static int
 load(struct tw_shell *sh, char **text)
 {
@@ -149,7 +152,7 @@ load(struct tw_shell *sh, char **text)
 	if (sh->words.cnt != 2)
 		return say(text, -EINVAL, "load takes one file: load FILE");
 	snprintf(path, sizeof(path), "%s", sh->words.w[1].p);
-	res = tw_shell_load(sh, path, why, sizeof(why));
+	res = load_file(sh, path, true, why, sizeof(why));
 	return res ? say(text, res, why) : 0;
 }
 
@@ -233,6 +236,7 @@ shell_exec(struct tw_shell *sh, const char *line, size_t len, char **text)
 
 struct loading {
 	struct tw_shell *sh;
+	bool is_told; /* answers are printed */
 	const char *path;
 	char *why;
 	size_t why_size;
@@ -249,14 +253,17 @@ load_line(void *arg, const char *line, size_t len, unsigned line_no)
 	if (l->res != 0)
 		snprintf(l->why, l->why_size, "%s:%u: %s", l->path, line_no,
 			text ? text : strerror(-l->res));
+	else if (l->is_told && text != NULL)
+		fputs(text, stdout);
 	free(text);
 	return l->res == 0 && !l->sh->is_quitting;
 }
 
-int
-tw_shell_load(struct tw_shell *sh, const char *path, char *why, size_t why_size)
+static int
+load_file(struct tw_shell *sh, const char *path, bool is_told, char *why, size_t why_size)
 {
-	struct loading l = {.sh = sh, .path = path, .why = why, .why_size = why_size};
+	struct loading l = {
+		.sh = sh, .path = path, .why = why, .why_size = why_size, .is_told = is_told};
 	int res;
 
 	if (sh->load_depth == SHELL_LOAD_DEPTH) {
@@ -269,7 +276,14 @@ tw_shell_load(struct tw_shell *sh, const char *path, char *why, size_t why_size)
 	sh->load_depth--;
 	if (l.res != 0)
 		return l.res;
+	fflush(stdout);
 	return res == -ECANCELED ? 0 : res; /* quit */
+}
+
+int
+tw_shell_load(struct tw_shell *sh, const char *path, char *why, size_t why_size)
+{
+	return load_file(sh, path, false, why, why_size);
 }
 
 struct tw_shell *

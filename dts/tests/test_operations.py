@@ -195,6 +195,29 @@ def test_config_show(bed, pair):
         pair.far.call("server.unlisten", addr="0.0.0.0", port=8620)
 
 
+def test_config_hostile_names(pair):
+    """A name from outside never becomes a line of `show config`.
+
+    Steps: add keys whose names hold a line end, quotes, a comment sign.
+    Verify: every line of the configuration is a comment or begins with a verb that was there before.
+    """
+    before = {line.split()[0] for line in pair.near.call("config.show")["lines"].splitlines()}
+    names = ("a\nstop system", "a\rstop system", "# b", 'c" d', "e\\", "f g")
+    try:
+        for name in names:
+            try:
+                pair.near.call("key.add", id=name, passphrase="Long-Enough-For-Everybody")
+            except rpc.RpcError as err:
+                assert err.data["reason"] in ("bad_value", "bad_text"), err.text
+        told = pair.near.call("config.show")["lines"].splitlines()
+        assert {line.split()[0] for line in told} <= before | {"#"}, told
+        assert any(line == '# add key "f g" file PATH_OF_ITS_SECRET' for line in told), told
+    finally:
+        for key in pair.near.call("key.show")["keys"]:
+            if key["id"] != rig.KEY_ID:
+                pair.near.call("key.remove", id=key["id"])
+
+
 def shell(bed, netns, name, text, before=()):
     """An appliance with a shell on a pipe, from its start to the end of `text`."""
     argv = [*before, *appliance.command(bed, name, ["set config idle sleep"], options=("-i",))]
@@ -214,10 +237,11 @@ def test_shell(bed):
     netns = bed.netns("shell")
     secret = rig.secret_file(bed)
     more = bed.run_dir / "more.cfg"
-    more.write_text("set config server_t_setup 21\n")
+    more.write_text("set config server_t_setup 21\nshow clock\n")
     done = shell(bed, netns, "sh", f"show system\nadd key k1 file {secret}\nshow key\n"
                  f"load {more}\nshow config server_t_setup\nhelp\nquit\n")
     assert done.returncode == 0, done.stdout
+    assert "error floor" in done.stdout, done.stdout  # of the clock, from the file
     for word in ("k1", "21", "sh"):
         assert word in done.stdout
     done = shell(bed, netns, "sh", "show system\nset config server_t_setup never\n")

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -213,16 +214,20 @@ op_show(struct tw_app *app, const struct tw_args *args, struct tw_out *out)
 	return 0;
 }
 
-/* Secrets have no line: a comment tells which keys have to be added. */
+/* Secrets have no line: a remark tells which keys have to be added. */
 static void
 config_lines(struct tw_app *app, struct tw_op_lines *lines)
 {
 	const struct tw_keyring_id *id;
 	unsigned i;
 
-	for (i = 0; (id = tw_keyring_at(app->keys, i)) != NULL; i++)
-		tw_op_comment(lines, "key '%.*s' is not shown: add key %.*s file PATH", id->len,
-			(const char *)id->b, id->len, (const char *)id->b);
+	for (i = 0; (id = tw_keyring_at(app->keys, i)) != NULL; i++) {
+		char name[sizeof(id->b) + 1];
+
+		snprintf(name, sizeof(name), "%.*s", (int)id->len, (const char *)id->b);
+		tw_op_remark(lines,
+			(const char *const[]){"add", "key", name, "file", "PATH_OF_ITS_SECRET"}, 5);
+	}
 }
 
 #define TW_FEATURE        key
