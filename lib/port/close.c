@@ -56,6 +56,8 @@ tw_port_close(struct tw_port *p)
 	if (p == NULL)
 		return;
 	if (p->eth_id != RTE_MAX_ETHPORTS) {
+		if (p->nic->closing != NULL)
+			p->nic->closing(p);
 		let_settle(p);
 		(void)port_call(p, stop_and_close);
 	}

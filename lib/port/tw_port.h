@@ -50,6 +50,8 @@ struct tw_port;
 struct tw_port_nic {
 	/** The device is started, nothing else has seen it: MAC and the like. May be NULL. */
 	int (*opened)(struct tw_port *p);
+	/** It is about to be stopped, no lcore has it. May be NULL. */
+	void (*closing)(struct tw_port *p);
 	uint64_t rx_offloads; /* capabilities beyond those that ethdev tells */
 	uint64_t tx_offloads;
 	int (*read_clock)(const struct tw_port *p, uint64_t *ticks);

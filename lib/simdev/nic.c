@@ -88,6 +88,7 @@ void
 nic_ops_make(struct tw_simdev_end *e)
 {
 	e->ops = (struct tw_port_nic){.opened = end_opened,
+		.closing = end_closing,
 		.rx_offloads = e->nic.has_rx_stamp ? RTE_ETH_RX_OFFLOAD_TIMESTAMP : 0,
 		.tx_offloads = e->nic.has_sched ? RTE_ETH_TX_OFFLOAD_SEND_ON_TIMESTAMP : 0,
 		.read_clock = read_clock,

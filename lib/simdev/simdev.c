@@ -14,6 +14,7 @@
 #include <rte_errno.h>
 #include <rte_eth_ring.h>
 #include <rte_ethdev.h>
+#include <rte_malloc.h>
 #include <rte_mbuf_dyn.h>
 
 #include "simdev_i.h"
@@ -48,7 +49,21 @@ end_opened(struct tw_port *port)
 
 	e->eth_id = port->eth_id;
 	memcpy(port->mac, e->mac, sizeof(port->mac));
-	return rte_eth_add_tx_callback(port->eth_id, 0, on_tx, e) != NULL ? 0 : -rte_errno;
+	e->tx_cb = rte_eth_add_tx_callback(port->eth_id, 0, on_tx, e);
+	return e->tx_cb != NULL ? 0 : -rte_errno;
+}
+
+/* A callback outlives its device: the next one with this number would call it. */
+void
+end_closing(struct tw_port *port)
+{
+	struct tw_simdev_end *e = port->cfg.nic_arg;
+
+	if (e->tx_cb == NULL)
+		return;
+	(void)rte_eth_remove_tx_callback(port->eth_id, 0, e->tx_cb);
+	rte_free((void *)(uintptr_t)e->tx_cb);
+	e->tx_cb = NULL;
 }
 
 static int

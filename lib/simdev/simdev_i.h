@@ -41,6 +41,7 @@ struct __rte_cache_aligned tw_simdev_end {
 	unsigned trace_cnt;
 	_Atomic bool has_latch_on; /* r: wire */
 	uint16_t eth_id;
+	const struct rte_eth_rxtx_callback *tx_cb;
 
 	/* w: wire */
 	struct tw_netsim_dir dir; /* away from this end */
@@ -108,6 +109,7 @@ nic_read_ns(const struct tw_simdev_end *e, uint64_t ticks)
 
 /* simdev.c */
 int end_opened(struct tw_port *port);
+void end_closing(struct tw_port *port);
 
 /* nic.c */
 void nic_ops_make(struct tw_simdev_end *e);
