@@ -135,11 +135,12 @@ hook_state(listener_t *listener, ike_sa_t *ike_sa, ike_sa_state_t state)
 
 /* The record of an SA that is established now; FALSE, with a line in the log, if it has no key. */
 static bool
-describe_with_key(struct ippm_sa *rec, ike_sa_t *ike_sa)
+describe_with_key(struct ippm_server *server, struct ippm_sa *rec, ike_sa_t *ike_sa)
 {
 	ippm_describe(rec, ike_sa, NULL, NULL);
 	if (ippm_derive(rec, ike_sa))
 		return TRUE;
+	ippm_server_alert(server, ike_sa, "no key could be derived", FALSE);
 	DBG1(DBG_IKE, "ippm: no key derived for IKE_SA %s[%u]", ike_sa->get_name(ike_sa),
 		ike_sa->get_unique_id(ike_sa));
 	return FALSE;
@@ -152,10 +153,10 @@ hook_updown(listener_t *listener, ike_sa_t *ike_sa, bool up)
 
 	if (!is_ours(ike_sa))
 		return TRUE;
-	if (!up)
-		ippm_server_gone(server_of(listener), ike_sa);
-	else if (describe_with_key(&rec, ike_sa))
+	if (up && describe_with_key(server_of(listener), &rec, ike_sa))
 		ippm_server_up(server_of(listener), ike_sa, &rec);
+	else
+		ippm_server_gone(server_of(listener), ike_sa);
 	memwipe(&rec, sizeof(rec));
 	return TRUE;
 }
@@ -165,7 +166,7 @@ hook_rekey(listener_t *listener, ike_sa_t *old, ike_sa_t *new)
 {
 	struct ippm_sa rec;
 
-	if (is_ours(new) && describe_with_key(&rec, new))
+	if (is_ours(new) && describe_with_key(server_of(listener), &rec, new))
 		ippm_server_rekeyed(server_of(listener), old, new, &rec);
 	memwipe(&rec, sizeof(rec));
 	return TRUE;

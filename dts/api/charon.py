@@ -51,14 +51,13 @@ def section(name, content, depth=0):
     return "\n".join((*lines, f"{pad}}}"))
 
 
-def connection(local, remote, auth="psk", **how):
+def connection(mine, other, auth="psk", **how):
     """A connection between two identities, authenticated the same way on both sides."""
-    sides = {}
-    for side, name in (("local", local), ("remote", remote)):
-        sides[side] = {"auth": "psk" if auth == "psk" else "pubkey", "id": name}
+    sides = {side: {"auth": "psk" if auth == "psk" else "pubkey", "id": name}
+             for side, name in (("local", mine), ("remote", other))}
     if auth != "psk":
-        sides["local"]["certs"] = f"{local}-certs-{auth}.pem"
-    return {**DEFAULTS, **how, **sides}
+        sides["local"]["certs"] = f"{mine}-certs-{auth}.pem"
+    return {**DEFAULTS, **sides, **how}
 
 
 class Daemon:

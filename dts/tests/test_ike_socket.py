@@ -17,7 +17,7 @@ from dts.api import charon, ike_rig, ippm, needles
 
 SEED = int(os.environ.get("DTS_SEED", random.SystemRandom().randrange(1 << 32)))
 # first and further set-ups and deletes of the test that nothing grows: the claim is 250,2000
-WARM_UP, CYCLES = (int(n) for n in os.environ.get("DTS_IKE_CYCLES", "250,250").split(","))
+WARM_UP, CYCLES = (int(n) for n in os.environ.get("DTS_IKE_CYCLES", "150,150").split(","))
 NOBODY = 65534
 LIBIPSEC = "plugins { kernel-libipsec { load = yes } }"
 
@@ -230,6 +230,64 @@ def test_tunnels(duo):
         near.event("down", where=lambda sa: sa.reason == "rekeyed")
         duo.near.terminate("psk")
         assert near.event("down", where=lambda sa: sa.reason == "deleted").key == b""
+
+
+def test_virtual_ip(duo):
+    """A virtual IP that the daemon gives to a peer stands in the record, and leads to the SA.
+
+    Steps: far gives addresses of a pool, near asks for one.
+    Verify: far's record has the address, also after a rekeying; look-up by it finds the SA.
+    """
+    duo.configure({"psk": ("psk", {"vips": "0.0.0.0"}, {"pools": "lab"})},
+                  pools={"lab": {"addrs": "10.94.0.7/32"}})
+    with duo.far.client().subscribe() as far:
+        duo.near.initiate("psk")
+        assert far.event("up").vips == ["10.94.0.7"]
+        duo.near.rekey("psk")
+        assert far.event("rekeyed").vips == ["10.94.0.7"]
+        assert far.by_peer("10.94.0.7").sa.remote[0] == ike_rig.NEAR
+        far.event("down")
+        duo.near.terminate("psk")
+        far.event("down")
+    duo.configure({"psk": ("psk", {}, {})})
+
+
+def test_long_identity(duo):
+    """An identity longer than a record is cut, marked, and matches nothing.
+
+    Steps: near authenticates by a name of 300 octets.
+    Verify: far's record has the first 252 and the flag; look-up by them does not find the SA.
+    """
+    name = "n" * 290 + ".near.lab"
+    duo.configure({"psk": ("psk", {"local": {"auth": "psk", "id": name}},
+                           {"remote": {"auth": "psk", "id": name}})})
+    with duo.far.client().subscribe() as far:
+        duo.near.initiate("psk")
+        sa = far.event("up")
+        assert sa.remote_id == (2, name[:252]) and "remote_id_cut" in sa.flags
+        assert far.by_peer(ike_rig.NEAR).status == "ok"
+        assert far.by_peer(ike_rig.NEAR, name[:252]).status == "not_found"
+        duo.near.terminate("psk")
+        far.event("down")
+    duo.configure({"psk": ("psk", {}, {})})
+
+
+def test_ikev1(duo):
+    """SAs of IKEv1 have no such key: they are not shown.
+
+    Steps: set up an IKEv1 SA, then an IKEv2 one.
+    Verify: only the second is told and listed.
+    """
+    duo.configure({"old": ("psk", {"version": 1}, {"version": 1}), "psk": ("psk", {}, {})})
+    with duo.near.client().subscribe() as near:
+        duo.near.initiate("old")
+        duo.near.initiate("psk")
+        assert [sa.connection for sa in near.listing()] == ["psk"]
+        assert {sa.connection for sa in near.quiet()} == {"psk"}
+        for name in ("old", "psk"):
+            duo.near.terminate(name)
+        near.event("down")
+    duo.configure({"psk": ("psk", {}, {})})
 
 
 def test_nat(duo, bed):
