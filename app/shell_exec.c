@@ -267,7 +267,7 @@ load_file(struct tw_shell *sh, const char *path, bool is_told, char *why, size_t
 	int res;
 
 	if (sh->load_depth == SHELL_LOAD_DEPTH) {
-		snprintf(why, why_size, "%s: files load each other more than %d deep", path,
+		snprintf(why, why_size, "%.512s: files load each other more than %d deep", path,
 			SHELL_LOAD_DEPTH);
 		return -ELOOP;
 	}
