@@ -186,3 +186,16 @@ native_pair_blocks(
 		}
 	}
 }
+
+/* AES-NI is what every engine needs, so this is there whichever runs. */
+TARGET void
+tw_crypto_tkey_open_block(const struct tw_crypto_tkey *tkey,
+	const uint8_t block[TW_CRYPTO_BLOCK_LEN], uint8_t clear[TW_CRYPTO_BLOCK_LEN])
+{
+	const __m128i *k = (const __m128i *)(const void *)tkey->enc;
+	__m128i b = _mm_xor_si128(load(block), k[ROUNDS]);
+
+	for (unsigned r = ROUNDS - 1; r > 0; r--)
+		b = _mm_aesdec_si128(b, _mm_aesimc_si128(k[r]));
+	store(clear, _mm_aesdeclast_si128(b, k[0]));
+}

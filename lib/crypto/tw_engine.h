@@ -57,6 +57,13 @@ int tw_crypto_tkey_init(struct tw_crypto_tkey *tkey, const struct tw_crypto_keys
 int tw_crypto_tkey_derive(struct tw_crypto_tkey *tkey, const struct tw_crypto_keys *control,
 	const uint8_t sid[TW_CRYPTO_BLOCK_LEN]);
 
+/**
+ * Decipher one block: the number of an authenticated packet, before anything says it is authentic.
+ * Context: data lcore.
+ */
+void tw_crypto_tkey_open_block(const struct tw_crypto_tkey *tkey,
+	const uint8_t block[TW_CRYPTO_BLOCK_LEN], uint8_t clear[TW_CRYPTO_BLOCK_LEN]);
+
 /** One packet. Jobs of one call may differ in key and cover. */
 struct tw_engine_job {
 	const struct tw_crypto_tkey *key;

@@ -70,6 +70,19 @@ ests_seed(struct tw_dp_lcore *lc)
 }
 
 static int
+pairs_make(struct tw_dp_lcore *lc, unsigned cnt)
+{
+	void *mem;
+
+	lc->pairs_size = tw_pairs_size(cnt);
+	mem = tw_crypto_map(lc->pairs_size);
+	if (mem == NULL)
+		return -errno;
+	lc->pairs = tw_pairs_init(mem, cnt);
+	return 0;
+}
+
+static int
 lcore_new(struct tw_dp *dp, unsigned idx)
 {
 	struct tw_dp_lcore *lc;
@@ -95,6 +108,8 @@ lcore_new(struct tw_dp *dp, unsigned idx)
 		return -ENOMEM;
 	}
 	res = engine_make(lc, dp->cfg.engine);
+	if (res == 0)
+		res = pairs_make(lc, dp->cfg.pairs_cnt);
 	if (res != 0) {
 		rte_free(mem);
 		return res;
@@ -103,7 +118,9 @@ lcore_new(struct tw_dp *dp, unsigned idx)
 	memcpy(seed, dp->cfg.seed, sizeof(seed));
 	seed[0] += idx;
 	lc->snd = tw_send_init(mem, dp->cfg.send_max, lc->engine, seed);
+	tw_send_use_pairs(lc->snd, lc->pairs);
 	tw_reflect_init(lc->refl, lc->engine);
+	tw_reflect_use_pairs(lc->refl, lc->pairs);
 	res = ring_make(&lc->cmd, "cmd", idx, sizeof(struct cmd), CMD_CNT);
 	if (res == 0)
 		res = ring_make(&lc->event, "ev", idx, sizeof(struct tw_dp_event), EVENT_CNT);
@@ -128,6 +145,7 @@ lcore_free(struct tw_dp_lcore *lc)
 		tw_engine_fini(lc->engine);
 		tw_crypto_unmap(mem, lc->engine_size);
 	}
+	tw_crypto_unmap(lc->pairs, lc->pairs_size);
 	rte_free(lc->snd);
 	rte_free(lc->refl);
 	rte_free(lc->scr);
@@ -175,6 +193,8 @@ cfg_complete(struct tw_dp_cfg *cfg, char *err)
 		cfg->handover_cnt = HANDOVER_CNT;
 	if (cfg->raw_cnt == 0)
 		cfg->raw_cnt = RAW_CNT;
+	if (cfg->pairs_cnt == 0 || cfg->pairs_cnt > UINT16_MAX)
+		cfg->pairs_cnt = PAIRS_CNT;
 	if (cfg->engine == NULL)
 		cfg->engine = "auto";
 	if (tw_engine_pick(cfg->engine) == NULL || !tw_engine_pick(cfg->engine)->is_supported()) {
@@ -382,6 +402,8 @@ stats_add(const struct tw_dp *dp, unsigned idx, struct tw_dp_stats *out)
 	out->turnaround_ns = RTE_MAX(out->turnaround_ns, turnaround_ns);
 	out->gap_total_ns += tw_ctr_get(&lc->gap_total_ns);
 	out->gap_longest_ns = RTE_MAX(out->gap_longest_ns, tw_ctr_get(&lc->gap_longest_ns));
+	out->pairs_filled += tw_ctr_get(&lc->pairs->filled);
+	out->pairs_used += (uint32_t)tw_ctr_get(&lc->pairs->leases);
 	out->sender_cnt += (uint32_t)tw_ctr_get(&lc->sender_cnt);
 	out->queue_cnt += dp->lc_ctl[idx].pair_cnt;
 	out->is_running &= tw_xcore_flag_get(&lc->is_running);

@@ -9,6 +9,7 @@
 #include <rte_mbuf.h>
 #include <rte_ring.h>
 
+#include <tw_pairs.h>
 #include <tw_xcore.h>
 
 #include "slab.h"
@@ -21,6 +22,7 @@
 #define HANDOVER_CNT  1024
 #define RAW_CNT       16384
 #define SESS_MAX      100000
+#define PAIRS_CNT     512 /* windows of an lcore, 4 KiB each */
 #define CMDS_A_TURN   32
 #define TICK_NS       1000000 /* between two looks at what time alone brings */
 #define HDR_MAX       (RTE_ETHER_HDR_LEN + 2 * 4 + 40 + 8)
@@ -168,10 +170,11 @@ struct __rte_cache_aligned tw_dp_lcore {
 	struct rte_ring *to[TW_DP_LCORES_MAX];   /* frames to another lcore */
 	struct rte_ring *from[TW_DP_LCORES_MAX]; /* frames from another lcore */
 	struct tw_engine *engine;
+	struct tw_pairs *pairs;
 	struct tw_send *snd;
 	struct tw_reflect *refl;
 	struct scratch *scr;
-	size_t engine_size, snd_size;
+	size_t engine_size, pairs_size, snd_size;
 
 	/* w, r: this lcore */
 	struct tw_clock clock[TW_DP_CLOCKS_MAX]; /* by clock of the ports; 0 paces the senders */

@@ -199,6 +199,8 @@ tw_dp_turn(struct tw_dp_lcore *lc)
 		work += rx_handover(lc);
 	now_ns = steady_at(lc, tsc);
 	work += send_due(lc, now_ns);
+	/* everything due has left: now crypto for what comes next */
+	tw_pairs_refill(lc->pairs, lc->engine);
 	if (now_ns >= lc->tick_due_ns || now_ns < lc->tick_due_ns - TICK_NS)
 		send_tick(lc, tsc, now_ns);
 	gap_classify(lc, work);
@@ -222,6 +224,7 @@ tw_dp_housekeep(struct tw_dp_lcore *lc)
 	clocks_take(lc, rte_rdtsc());
 	lc->gap_tsc = (uint64_t)tw_clock_ns_to_tsc(&lc->clock[0], GAP_NS);
 	lc->turn_class = TURN_CLASSES - 1; /* this belongs to the turn under way */
+	tw_pairs_age(lc->pairs, steady_at(lc, rte_rdtsc()));
 	done_flush(lc);
 	ctr_set(&lc->sender_cnt, tw_send_cnt(lc->snd));
 	ctr_set(&lc->turnaround_ns, residue_ns(&lc->clock[0], seal->mean_tsc));

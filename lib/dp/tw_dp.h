@@ -73,6 +73,7 @@ struct tw_dp_cfg {
 	uint32_t refl_max;     /* reflector sessions; 100,000 */
 	uint32_t send_max;     /* sender sessions; 100,000 */
 	uint32_t handover_cnt; /* frames in flight from one lcore to another; 1,024 */
+	uint32_t pairs_cnt;    /* windows of pairs ahead of time, of an lcore; 512 */
 	uint32_t raw_cnt;      /* raw records of an lcore not yet read; 65,536 */
 	const char *engine;    /* crypto engine, as tw_engine_pick(); "auto" */
 	struct tw_clock clock; /* first model of clock 0, which also paces the senders */
@@ -296,9 +297,11 @@ struct tw_dp_stats {
 	uint64_t turnaround_ns; /* running estimate: stamp to device, encrypted replies */
 	uint64_t gap_total_ns;  /* the lcore did not run though it should have */
 	uint64_t gap_longest_ns;
-	uint32_t sender_cnt; /* sessions scheduled now */
-	uint32_t queue_cnt;  /* queue pairs served */
-	bool is_running;     /* between tw_dp_enter() and tw_dp_leave() */
+	uint64_t pairs_filled; /* pairs computed ahead of their packets */
+	uint32_t pairs_used;   /* sessions that have a window of them now */
+	uint32_t sender_cnt;   /* sessions scheduled now */
+	uint32_t queue_cnt;    /* queue pairs served */
+	bool is_running;       /* between tw_dp_enter() and tw_dp_leave() */
 };
 
 /** Counters of one lcore, or of all with lcore_idx == tw_dp_lcore_cnt(). Context: any thread. */

@@ -4,6 +4,7 @@
  * The phases of a reflected burst. Formats say where things stand (lib/wire), engines protect
  * (lib/crypto), this file keeps the order of PROTOCOL.md 4.8.
  */
+#include "tw_pairs.h"
 #include "tw_reflect.h"
 
 static void
@@ -18,6 +19,12 @@ tw_reflect_init(struct tw_reflect *rf, struct tw_engine *eng)
 {
 	memset(rf, 0, sizeof(*rf));
 	rf->eng = eng;
+}
+
+void
+tw_reflect_use_pairs(struct tw_reflect *rf, struct tw_pairs *pairs)
+{
+	rf->pairs = pairs;
 }
 
 /* Steps 2 and 3: nothing of the payload is looked at. */
@@ -81,32 +88,102 @@ accept(struct tw_reflect_job *job, const uint8_t *clear)
 	return true;
 }
 
-/* Step 4 for all protected packets at once; results in order of arrival. */
-static unsigned
-open_protected(struct tw_reflect *rf, struct tw_reflect_job *jobs, unsigned n)
+/*
+ * A packet of an authenticated session that the engine verified. Its pair is kept, the reply may
+ * have the same number; a session whose packets follow each other closely gets a window.
+ */
+static void
+note_pair(struct tw_reflect *rf, struct tw_reflect_job *job, unsigned i)
 {
-	unsigned ok = 0;
+	struct tw_refl_sess *sess = job->sess;
+	const uint8_t *clear = rf->clear[i];
+	const int64_t last_ns = atomic_load_explicit(&sess->last_valid_ns, memory_order_relaxed);
+	struct tw_pairs_lease *lease;
+	uint32_t seq = tw_load_be32(clear);
 
-	if (n == 0)
-		return 0;
-	tw_engine_open(rf->eng, rf->eng_job, n);
-	for (unsigned i = 0; i < n; i++) {
-		struct tw_reflect_job *job = &jobs[rf->eng_idx[i]];
-
-		if (rf->eng_job[i].res != 0)
-			drop(job, TW_REFL_DROP_AUTH_FAILED);
-		else
-			ok += accept(job, rf->clear[i]);
+	/* a pair is of a number and zeros; MBZ is not looked at otherwise */
+	if ((tw_load_be32(clear + 4) | tw_load_be64(clear + 8)) == 0) {
+		job->kept = (uint8_t)(i + 1);
+		memcpy(rf->kept[i].block, job->payload, sizeof(rf->kept[i].block));
+		memcpy(rf->kept[i].tag, job->payload + sess->s.fmt->req_hmac_off,
+			sizeof(rf->kept[i].tag));
 	}
-	return ok;
+	if (rf->pairs == NULL)
+		return;
+	lease = tw_pairs_of(rf->pairs, sess->pairs, sess);
+	if (lease != NULL)
+		tw_pairs_seen(lease, seq);
+	else if (last_ns != 0 && job->t2->at.time.ns - last_ns < TW_PAIRS_GAP_NS)
+		sess->pairs = tw_pairs_borrow(rf->pairs, sess, seq + 1, sess->next_seq);
+}
+
+/* Step 4 for all that the engine has to verify, at once. */
+static void
+open_burst(struct tw_reflect *rf, struct tw_reflect_job *jobs, unsigned n)
+{
+	if (n == 0)
+		return;
+	tw_engine_open(rf->eng, rf->eng_job, n);
+	for (unsigned k = 0; k < n; k++) {
+		const unsigned i = rf->eng_idx[k];
+
+		if (rf->eng_job[k].res != 0)
+			drop(&jobs[i], TW_REFL_DROP_AUTH_FAILED);
+		else if (jobs[i].sess->s.fmt->prot == TW_TST_PROT_AUTH)
+			note_pair(rf, &jobs[i], i);
+	}
+}
+
+/* By pairs, if there are any. @return false: the engine must look at it */
+static bool
+verify_pair(struct tw_reflect *rf, struct tw_reflect_job *job, unsigned i)
+{
+	struct tw_refl_sess *sess = job->sess;
+	struct tw_pairs_lease *lease;
+	uint32_t seq;
+
+	if (rf->pairs == NULL || sess->s.fmt->prot != TW_TST_PROT_AUTH)
+		return false;
+	lease = tw_pairs_of(rf->pairs, sess->pairs, sess);
+	if (lease == NULL)
+		return false;
+	switch (tw_pairs_verify(rf->pairs, lease, &sess->tkey, job->payload,
+		job->payload + sess->s.fmt->req_hmac_off, &seq)) {
+	case TW_PAIRS_AUTHENTIC:
+		memset(rf->clear[i], 0, TW_CRYPTO_BLOCK_LEN);
+		tw_store_be32(rf->clear[i], seq);
+		return true;
+	case TW_PAIRS_FORGED:
+		drop(job, TW_REFL_DROP_AUTH_FAILED);
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* What verification will touch: records may be many, and cold. */
+static void
+prefetch(const struct tw_reflect_job *jobs, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		const struct tw_refl_sess *sess = jobs[i].sess;
+		const uint8_t *tkey = (const uint8_t *)&sess->tkey;
+
+		__builtin_prefetch(&sess->next_seq, 1);
+		if (sess->s.fmt->req_cover == 0)
+			continue;
+		for (unsigned k = 0; k < sizeof(sess->tkey); k += TW_CACHE_LINE)
+			__builtin_prefetch(tkey + k);
+	}
 }
 
 unsigned
 tw_reflect_verify(struct tw_reflect *rf, struct tw_reflect_job *jobs, unsigned n)
 {
-	unsigned ok = 0, prot_cnt = 0;
+	unsigned ok = 0, eng_cnt = 0;
 
 	TW_ASSERT(n <= TW_BURST_MAX);
+	prefetch(jobs, n);
 	for (unsigned i = 0; i < n; i++) {
 		struct tw_reflect_job *job = &jobs[i];
 		const struct tw_tst_fmt *fmt = job->sess->s.fmt;
@@ -114,20 +191,28 @@ tw_reflect_verify(struct tw_reflect *rf, struct tw_reflect_job *jobs, unsigned n
 
 		job->drop = TW_REFL_OK;
 		job->is_refused = false;
+		job->kept = 0;
 		if (why != TW_REFL_OK) {
 			drop(job, why);
-		} else if (fmt->req_cover == 0) {
-			ok += accept(job, job->payload);
-		} else {
-			rf->eng_job[prot_cnt] = (struct tw_engine_job){.key = &job->sess->tkey,
+		} else if (fmt->req_cover != 0 && !verify_pair(rf, job, i)) {
+			rf->eng_job[eng_cnt] = (struct tw_engine_job){.key = &job->sess->tkey,
 				.buf = job->payload,
-				.clear = rf->clear[prot_cnt],
+				.clear = rf->clear[i],
 				.cover = fmt->req_cover,
 				.hmac_off = fmt->req_hmac_off};
-			rf->eng_idx[prot_cnt++] = (uint8_t)i;
+			rf->eng_idx[eng_cnt++] = (uint8_t)i;
 		}
 	}
-	return ok + open_protected(rf, jobs, prot_cnt);
+	open_burst(rf, jobs, eng_cnt);
+	/* in order of arrival, whoever verified it */
+	for (unsigned i = 0; i < n; i++) {
+		struct tw_reflect_job *job = &jobs[i];
+
+		if (job->drop == TW_REFL_OK)
+			ok += accept(job,
+				job->sess->s.fmt->req_cover == 0 ? job->payload : rf->clear[i]);
+	}
+	return ok;
 }
 
 void
@@ -155,11 +240,36 @@ tw_reflect_build(struct tw_reflect *rf, struct tw_reflect_job *jobs, unsigned n)
 	}
 }
 
+/* Block and HMAC of an authenticated reply without the engine. @return false: none is known */
+static bool
+protect_pair(struct tw_reflect *rf, const struct tw_reflect_job *job)
+{
+	struct tw_refl_sess *sess = job->sess;
+	struct tw_pairs_lease *lease = NULL;
+	const struct tw_engine_pair *pair = NULL;
+
+	if (sess->s.fmt->prot != TW_TST_PROT_AUTH)
+		return false;
+	if (rf->pairs != NULL)
+		lease = tw_pairs_of(rf->pairs, sess->pairs, sess);
+	if (lease != NULL) {
+		pair = tw_pairs_out(rf->pairs, lease, job->seq);
+		tw_pairs_earn(rf->pairs, lease, &sess->tkey, sess->next_seq);
+	}
+	if (pair == NULL && job->kept != 0 && job->seq == job->req.seq)
+		pair = &rf->kept[job->kept - 1];
+	if (pair == NULL)
+		return false;
+	memcpy(job->payload, pair->block, sizeof(pair->block));
+	memcpy(job->payload + sess->s.fmt->rep_hmac_off, pair->tag, sizeof(pair->tag));
+	return true;
+}
+
 unsigned
 tw_reflect_protect(struct tw_reflect *rf, struct tw_reflect_job *jobs, unsigned n,
 	const struct tw_sess_stamp *t3)
 {
-	unsigned ok = 0, prot_cnt = 0;
+	unsigned ok = 0, eng_cnt = 0;
 
 	for (unsigned i = 0; i < n; i++) {
 		struct tw_reflect_job *job = &jobs[i];
@@ -168,21 +278,21 @@ tw_reflect_protect(struct tw_reflect *rf, struct tw_reflect_job *jobs, unsigned 
 		if (job->drop != TW_REFL_OK)
 			continue;
 		ok++;
-		if (fmt->rep_cover == 0)
+		if (fmt->rep_cover == 0 || protect_pair(rf, job))
 			continue;
 		if (fmt->prot == TW_TST_PROT_ENCR)
 			tw_tst_stamp_rep(fmt, job->payload, t3->ntp, tw_reflect_ee(job, t3));
-		rf->eng_job[prot_cnt] = (struct tw_engine_job){.key = &job->sess->tkey,
+		rf->eng_job[eng_cnt] = (struct tw_engine_job){.key = &job->sess->tkey,
 			.buf = job->payload,
 			.cover = fmt->rep_cover,
 			.hmac_off = fmt->rep_hmac_off};
-		rf->eng_idx[prot_cnt++] = (uint8_t)i;
+		rf->eng_idx[eng_cnt++] = (uint8_t)i;
 	}
-	if (prot_cnt == 0 || tw_engine_seal(rf->eng, rf->eng_job, prot_cnt) == prot_cnt)
+	if (eng_cnt == 0 || tw_engine_seal(rf->eng, rf->eng_job, eng_cnt) == eng_cnt)
 		return ok;
-	for (unsigned i = 0; i < prot_cnt; i++) {
-		if (rf->eng_job[i].res != 0) {
-			drop(&jobs[rf->eng_idx[i]], TW_REFL_DROP_SEAL_FAILED);
+	for (unsigned k = 0; k < eng_cnt; k++) {
+		if (rf->eng_job[k].res != 0) {
+			drop(&jobs[rf->eng_idx[k]], TW_REFL_DROP_SEAL_FAILED);
 			ok--;
 		}
 	}

@@ -14,6 +14,10 @@
  *	(transmit; job->is_refused for those the device did not take)
  *	tw_reflect_finish()	counts; numbers of refused replies are taken back
  *
+ * With tw_reflect_use_pairs() authenticated sessions that are busy enough verify and protect by
+ * pairs computed ahead: tw_pairs_refill() belongs behind tw_reflect_finish(), in the same turn.
+ * Results are the same with and without.
+ *
  * All phases of a burst run before the next burst of the same sessions starts. Sessions, formats
  * and modes may be mixed, a session may occur several times; replies must leave in the order of the
  * jobs, at least per session. Each copy of a duplicated request is answered (A-64).
@@ -31,6 +35,8 @@
 #include "tw_engine.h"
 #include "tw_session.h"
 #include "tw_tst.h"
+
+struct tw_pairs; /* tw_pairs.h */
 
 /* One request, then its reply. */
 struct tw_reflect_job {
@@ -52,16 +58,19 @@ struct tw_reflect_job {
 	uint16_t rep_len; /* octets of the reply, set by tw_reflect_build() */
 
 	/* private to the phases */
+	uint8_t kept; /* its pair is struct tw_reflect's kept[kept - 1]; 0: nowhere */
 	uint32_t seq;
 	struct tw_tst_req req;
 };
 
-/* Scratch of one data lcore; holds clear text of test packets, no keys. */
+/* Scratch of one data lcore; holds clear text and pairs of packets received, no keys. */
 struct tw_reflect {
 	struct tw_engine *eng;
+	struct tw_pairs *pairs; /* NULL: engine only */
 	struct tw_engine_job eng_job[TW_BURST_MAX];
-	uint8_t eng_idx[TW_BURST_MAX]; /* job that an engine job stands for */
-	alignas(TW_CACHE_LINE) uint8_t clear[TW_BURST_MAX][TW_TST_COVER_MAX];
+	uint8_t eng_idx[TW_BURST_MAX];            /* job that an engine job stands for */
+	struct tw_engine_pair kept[TW_BURST_MAX]; /* what authentic requests carried */
+	alignas(TW_CACHE_LINE) uint8_t clear[TW_BURST_MAX][TW_TST_COVER_MAX]; /* by job */
 };
 
 /**
@@ -69,6 +78,9 @@ struct tw_reflect {
  * @param eng  crypto engine of this lcore; NULL if all sessions are open
  */
 void tw_reflect_init(struct tw_reflect *rf, struct tw_engine *eng);
+
+/** From now on use this pool; NULL: none. It must outlive the scratch. */
+void tw_reflect_use_pairs(struct tw_reflect *rf, struct tw_pairs *pairs);
 
 /**
  * Check a burst: session state by T2, length, room, HMAC, Multiplier, rate. Payloads are not

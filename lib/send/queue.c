@@ -39,6 +39,12 @@ tw_send_init(void *mem, uint32_t capacity, struct tw_engine *eng, const uint64_t
 	return snd;
 }
 
+void
+tw_send_use_pairs(struct tw_send *snd, struct tw_pairs *pairs)
+{
+	snd->pairs = pairs;
+}
+
 uint32_t
 tw_send_cnt(const struct tw_send *snd)
 {

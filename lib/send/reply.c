@@ -88,29 +88,82 @@ accept(struct tw_send_reply *rp, const uint8_t *clear)
 	return true;
 }
 
-static unsigned
-open_protected(struct tw_send *snd, struct tw_send_reply *replies, unsigned n)
+/* A reply of an authenticated session that the engine verified: its number tells where we are. */
+static void
+note_pair(struct tw_send *snd, const struct tw_send_sess *sess, const uint8_t *clear)
 {
-	unsigned ok = 0;
+	struct tw_pairs_lease *lease;
 
+	if (snd->pairs == NULL || sess->s.fmt->prot != TW_TST_PROT_AUTH)
+		return;
+	lease = tw_pairs_of(snd->pairs, sess->pairs, sess);
+	if (lease != NULL)
+		tw_pairs_seen(lease, tw_load_be32(clear));
+}
+
+/* All that the engine has to verify, at once. */
+static void
+open_burst(struct tw_send *snd, struct tw_send_reply *replies, unsigned n)
+{
 	if (n == 0)
-		return 0;
+		return;
 	tw_engine_open(snd->eng, snd->eng_job, n);
-	for (unsigned i = 0; i < n; i++) {
-		struct tw_send_reply *rp = &replies[snd->eng_idx[i]];
+	for (unsigned k = 0; k < n; k++) {
+		const unsigned i = snd->eng_idx[k];
 
-		if (snd->eng_job[i].res != 0)
-			drop_invalid(rp, TW_SEND_DROP_AUTH_FAILED, TW_METRICS_INVALID_AUTH);
+		if (snd->eng_job[k].res != 0)
+			drop_invalid(
+				&replies[i], TW_SEND_DROP_AUTH_FAILED, TW_METRICS_INVALID_AUTH);
 		else
-			ok += accept(rp, snd->clear[i]);
+			note_pair(snd, replies[i].sess, snd->clear[i]);
 	}
-	return ok;
+}
+
+/* By pairs, if there are any. @return false: the engine must look at it */
+static bool
+verify_pair(struct tw_send *snd, struct tw_send_reply *rp, unsigned i)
+{
+	const struct tw_send_sess *sess = rp->sess;
+	struct tw_pairs_lease *lease;
+	uint32_t seq;
+
+	if (snd->pairs == NULL || sess->s.fmt->prot != TW_TST_PROT_AUTH)
+		return false;
+	lease = tw_pairs_of(snd->pairs, sess->pairs, sess);
+	if (lease == NULL)
+		return false;
+	switch (tw_pairs_verify(snd->pairs, lease, &sess->tkey, rp->payload,
+		rp->payload + sess->s.fmt->rep_hmac_off, &seq)) {
+	case TW_PAIRS_AUTHENTIC:
+		memset(snd->clear[i], 0, TW_CRYPTO_BLOCK_LEN);
+		tw_store_be32(snd->clear[i], seq);
+		return true;
+	case TW_PAIRS_FORGED:
+		drop_invalid(rp, TW_SEND_DROP_AUTH_FAILED, TW_METRICS_INVALID_AUTH);
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* The replies verified so earn their sessions pairs for the next ones. */
+static void
+earn(struct tw_send *snd, const struct tw_send_sess *sess)
+{
+	struct tw_pairs_lease *lease;
+
+	if (snd->pairs == NULL || sess->s.fmt->prot != TW_TST_PROT_AUTH)
+		return;
+	lease = tw_pairs_of(snd->pairs, sess->pairs, sess);
+	if (lease != NULL)
+		tw_pairs_earn(snd->pairs, lease, &sess->tkey,
+			(uint32_t)atomic_load_explicit(&sess->next_seq, memory_order_relaxed));
 }
 
 unsigned
 tw_send_collect(struct tw_send *snd, struct tw_send_reply *replies, unsigned n)
 {
-	unsigned ok = 0, prot_cnt = 0;
+	unsigned ok = 0, eng_cnt = 0;
 
 	TW_ASSERT(n <= TW_BURST_MAX);
 	for (unsigned i = 0; i < n; i++) {
@@ -123,17 +176,25 @@ tw_send_collect(struct tw_send *snd, struct tw_send_reply *replies, unsigned n)
 			drop(rp, TW_SEND_DROP_NOT_RUNNING);
 		} else if (rp->rx_len < fmt->rep_min) {
 			drop_invalid(rp, TW_SEND_DROP_SHORT, TW_METRICS_INVALID_LENGTH);
-		} else if (fmt->rep_cover == 0) {
-			ok += accept(rp, rp->payload);
-		} else {
+		} else if (fmt->rep_cover != 0 && !verify_pair(snd, rp, i)) {
 			/* the engine only reads buf when it opens */
-			snd->eng_job[prot_cnt] = (struct tw_engine_job){.key = &rp->sess->tkey,
+			snd->eng_job[eng_cnt] = (struct tw_engine_job){.key = &rp->sess->tkey,
 				.buf = (uint8_t *)(uintptr_t)rp->payload,
-				.clear = snd->clear[prot_cnt],
+				.clear = snd->clear[i],
 				.cover = fmt->rep_cover,
 				.hmac_off = fmt->rep_hmac_off};
-			snd->eng_idx[prot_cnt++] = (uint8_t)i;
+			snd->eng_idx[eng_cnt++] = (uint8_t)i;
 		}
 	}
-	return ok + open_protected(snd, replies, prot_cnt);
+	open_burst(snd, replies, eng_cnt);
+	/* in order of arrival, whoever verified it */
+	for (unsigned i = 0; i < n; i++) {
+		struct tw_send_reply *rp = &replies[i];
+
+		if (rp->drop != TW_SEND_OK)
+			continue;
+		earn(snd, rp->sess);
+		ok += accept(rp, rp->sess->s.fmt->rep_cover == 0 ? rp->payload : snd->clear[i]);
+	}
+	return ok;
 }

@@ -82,6 +82,36 @@ tw_send_build(struct tw_send *snd, struct tw_send_job *jobs, unsigned n)
 	}
 }
 
+/* Block and HMAC of an authenticated request without the engine. @return false: none is there */
+static bool
+protect_pair(struct tw_send *snd, struct tw_send_job *job)
+{
+	struct tw_send_sess *sess = job->sess;
+	const uint32_t seq = (uint32_t)job->seq;
+	const struct tw_engine_pair *pair;
+	struct tw_pairs_lease *lease;
+
+	if (snd->pairs == NULL || sess->s.fmt->prot != TW_TST_PROT_AUTH)
+		return false;
+	lease = tw_pairs_of(snd->pairs, sess->pairs, sess);
+	if (lease == NULL) {
+		if (sess->interval_ns > TW_PAIRS_GAP_NS)
+			return false;
+		/* replies have numbers of their own, from 0 on like ours */
+		sess->pairs = tw_pairs_borrow(snd->pairs, sess, seq, seq);
+		lease = tw_pairs_of(snd->pairs, sess->pairs, sess);
+		if (lease == NULL)
+			return false;
+	}
+	pair = tw_pairs_out(snd->pairs, lease, seq);
+	tw_pairs_earn(snd->pairs, lease, &sess->tkey, seq + 1);
+	if (pair == NULL)
+		return false;
+	memcpy(job->payload, pair->block, sizeof(pair->block));
+	memcpy(job->payload + sess->s.fmt->req_hmac_off, pair->tag, sizeof(pair->tag));
+	return true;
+}
+
 void
 tw_send_protect(
 	struct tw_send *snd, struct tw_send_job *jobs, unsigned n, const struct tw_sess_stamp *t1)
@@ -92,7 +122,7 @@ tw_send_protect(
 		struct tw_send_job *job = &jobs[i];
 		const struct tw_tst_fmt *fmt = job->sess->s.fmt;
 
-		if (job->is_refused || fmt->req_cover == 0)
+		if (job->is_refused || fmt->req_cover == 0 || protect_pair(snd, job))
 			continue;
 		if (fmt->prot == TW_TST_PROT_ENCR) {
 			job->t1 = t1[job->sess->clock_idx];

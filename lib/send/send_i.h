@@ -5,6 +5,7 @@
 #define SEND_I_H
 
 #include "heap.h"
+#include "tw_pairs.h"
 #include "tw_send.h"
 
 /* Octets of random padding kept ready; requests copy a piece from a random place. */
@@ -12,14 +13,15 @@
 
 struct tw_send {
 	struct tw_engine *eng;
-	struct heap due;       /* running sessions, by next packet */
-	struct heap tick;      /* all sessions, by what time alone brings */
-	uint64_t pad_prng[4];  /* of the padding */
-	uint32_t pad_next_idx; /* next octets of the pool to renew */
+	struct tw_pairs *pairs; /* NULL: engine only */
+	struct heap due;        /* running sessions, by next packet */
+	struct heap tick;       /* all sessions, by what time alone brings */
+	uint64_t pad_prng[4];   /* of the padding */
+	uint32_t pad_next_idx;  /* next octets of the pool to renew */
 
 	struct tw_engine_job eng_job[TW_BURST_MAX];
 	uint8_t eng_idx[TW_BURST_MAX]; /* job that an engine job stands for */
-	alignas(TW_CACHE_LINE) uint8_t clear[TW_BURST_MAX][TW_TST_COVER_MAX];
+	alignas(TW_CACHE_LINE) uint8_t clear[TW_BURST_MAX][TW_TST_COVER_MAX]; /* by reply */
 	alignas(TW_CACHE_LINE) uint8_t pad_pool[PAD_POOL_SIZE];
 	alignas(TW_CACHE_LINE) struct heap_item items[]; /* due, then tick */
 };

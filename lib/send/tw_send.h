@@ -71,6 +71,7 @@ tw_send_steady_swap(struct tw_send_steady *st, const struct tw_clock *from,
 #define TW_SEND_RETRY_NS 2000
 
 struct tw_send;
+struct tw_pairs; /* tw_pairs.h */
 
 /** Octets for a sender of up to @p capacity sessions at once. */
 size_t tw_send_size(uint32_t capacity);
@@ -83,6 +84,13 @@ size_t tw_send_size(uint32_t capacity);
  */
 struct tw_send *tw_send_init(
 	void *mem, uint32_t capacity, struct tw_engine *eng, const uint64_t seed[4]);
+
+/**
+ * Authenticated sessions of a packet a second or more use pairs of this pool from now on: both what
+ * is sent and what comes back. tw_pairs_refill() belongs behind tw_send_finish() and
+ * tw_send_collect(), in the same turn. NULL: none; the results are the same.
+ */
+void tw_send_use_pairs(struct tw_send *snd, struct tw_pairs *pairs);
 
 /**
  * Start a session: RESERVED -> RUNNING. Its first packet is due at its start time, or now if

@@ -185,6 +185,7 @@ struct tw_refl_sess {
 	uint32_t rate_interval_ns;                /* w: control, before publication; 0: no limit */
 	int64_t rate_tat_ns;                      /* time up to which the rate is used up */
 	_Atomic int64_t last_valid_ns;            /* T2 of the last valid packet; 0: none yet */
+	uint16_t pairs;                           /* lease, see tw_pairs_of(); 0: none */
 	struct tw_ctr reflected;                  /* replies handed to the device */
 	struct tw_ctr drops[TW_REFL_DROP_N];      /* [0] unused */
 
@@ -368,6 +369,7 @@ struct tw_send_sess {
 	uint32_t pending; /* packets of the burst under way */
 	int64_t hold_ns;  /* not taken before this, though it may be due; steady */
 	bool is_probing;  /* the device refused its last packet: one at a time */
+	uint16_t pairs;   /* lease, see tw_pairs_of(); 0: none */
 
 	/* w: owner lcore   r: any, relaxed */
 	alignas(TW_CACHE_LINE) _Atomic uint64_t next_seq; /* low 32 bits: next Sequence Number;

@@ -2,28 +2,78 @@
 /* Copyright (c) 2026 The twampline authors */
 /*
  * A reflector under an attacker's packets, some of them authentic: what is answered is answered
- * within bounds, what is not stays as it came, everything is counted, numbers rise by one.
+ * within bounds, what is not stays as it came, everything is counted, numbers rise by one. A twin
+ * without pairs ahead of time gives the same answers.
  */
 #include "packets.h"
+#include "tw_pairs.h"
 #include "tw_reflect.h"
 
+#define WINDOWS 2
+
 static struct tw_engine *eng;
-static struct tw_reflect rf;
-static struct tw_refl_sess *sess[FUZZ_SESSIONS];
+static struct tw_pairs *pairs;
+static struct tw_reflect rf, twin_rf;
+static struct tw_refl_sess *sess[FUZZ_SESSIONS], *twin_sess[FUZZ_SESSIONS];
+
+static struct tw_refl_sess *
+session(unsigned i)
+{
+	struct tw_crypto_keys *keys = fuzz_sess_keys(i);
+	const struct tw_refl_cfg cfg = {.fmt = fuzz_fmts[i], .keys = keys};
+	struct tw_refl_sess *s = tw_crypto_map(sizeof(*s));
+
+	CHECK(s != NULL && tw_refl_sess_init(s, &cfg) == 0);
+	tw_refl_sess_start(s);
+	tw_crypto_free(keys);
+	return s;
+}
 
 static void
 set_up(void)
 {
-	eng = fuzz_engine();
-	tw_reflect_init(&rf, eng);
-	for (unsigned i = 0; i < FUZZ_SESSIONS; i++) {
-		struct tw_crypto_keys *keys = fuzz_sess_keys(i);
-		const struct tw_refl_cfg cfg = {.fmt = fuzz_fmts[i], .keys = keys};
+	void *mem = tw_crypto_map(tw_pairs_size(WINDOWS));
 
-		sess[i] = tw_crypto_map(sizeof(*sess[i]));
-		CHECK(sess[i] != NULL && tw_refl_sess_init(sess[i], &cfg) == 0);
-		tw_refl_sess_start(sess[i]);
-		tw_crypto_free(keys);
+	CHECK(mem != NULL);
+	eng = fuzz_engine();
+	pairs = tw_pairs_init(mem, WINDOWS);
+	tw_reflect_init(&rf, eng);
+	tw_reflect_use_pairs(&rf, pairs);
+	tw_reflect_init(&twin_rf, eng);
+	for (unsigned i = 0; i < FUZZ_SESSIONS; i++) {
+		sess[i] = session(i);
+		twin_sess[i] = session(i);
+		if (fuzz_fmts[i]->prot == TW_TST_PROT_AUTH)
+			sess[i]->pairs = tw_pairs_borrow(pairs, sess[i], 0, 0);
+	}
+}
+
+/* The same burst on the twin. */
+static void
+twin_burst(const struct fuzz_packet *p, const struct tw_reflect_job *like, uint8_t *const *buf,
+	unsigned n, const struct tw_sess_stamp *t3)
+{
+	struct tw_reflect_job job[TW_BURST_MAX];
+
+	for (unsigned i = 0; i < n; i++) {
+		job[i] = (struct tw_reflect_job){.sess = twin_sess[p[i].sess],
+			.payload = buf[i],
+			.rx_len = (uint16_t)p[i].len,
+			.room = (uint16_t)p[i].room,
+			.ttl = 1,
+			.t2 = like[i].t2};
+	}
+	tw_reflect_verify(&twin_rf, job, n);
+	tw_reflect_build(&twin_rf, job, n);
+	tw_reflect_protect(&twin_rf, job, n, t3);
+	for (unsigned i = 0; i < n; i++) {
+		tw_reflect_stamp(&job[i], t3);
+		job[i].is_refused = like[i].is_refused;
+	}
+	tw_reflect_finish(job, n);
+	for (unsigned i = 0; i < n; i++) {
+		CHECK(job[i].drop == like[i].drop);
+		CHECK(memcmp(buf[i], p[i].buf, p[i].room) == 0);
 	}
 }
 
@@ -50,15 +100,18 @@ burst(struct fuzz_packet *p, unsigned n)
 	const struct tw_sess_stamp t2 = {.at = {.time = {1}}, .ntp = 1, .ee = 1};
 	const struct tw_sess_stamp t3 = {.at = {.time = {2}}, .ntp = 2, .ee = 0x8501};
 	struct tw_reflect_job job[TW_BURST_MAX];
+	uint8_t *twin[TW_BURST_MAX];
 	unsigned ok, sent = 0, left;
 
-	for (unsigned i = 0; i < n; i++)
+	for (unsigned i = 0; i < n; i++) {
+		twin[i] = fuzz_copy(p[i].buf, p[i].room);
 		job[i] = (struct tw_reflect_job){.sess = sess[p[i].sess],
 			.payload = p[i].buf,
 			.rx_len = (uint16_t)p[i].len,
 			.room = (uint16_t)p[i].room,
 			.ttl = 1,
 			.t2 = &t2};
+	}
 	ok = tw_reflect_verify(&rf, job, n);
 	tw_reflect_build(&rf, job, n);
 	CHECK(tw_reflect_protect(&rf, job, n, &t3) == ok);
@@ -70,8 +123,12 @@ burst(struct fuzz_packet *p, unsigned n)
 		sent += job[i].drop == TW_REFL_OK && !job[i].is_refused;
 	left = tw_reflect_finish(job, n);
 	CHECK(left == sent);
+	tw_pairs_refill(pairs, eng);
 	for (unsigned i = 0; i < n; i++)
 		check_job(&job[i], &p[i]);
+	twin_burst(p, job, twin, n, &t3);
+	for (unsigned i = 0; i < n; i++)
+		free(twin[i]);
 }
 
 int

@@ -49,6 +49,8 @@ put_data_lcore(struct tw_app *app, struct tw_out *out, unsigned idx)
 	tw_out_bool(out, "is_running", st.is_running);
 	tw_out_str(out, "engine", engine);
 	tw_out_str(out, "engine_variant", variant);
+	tw_out_u64(out, "pairs_filled", st.pairs_filled, NULL);
+	tw_out_u64(out, "pairs_sessions", st.pairs_used, NULL);
 	tw_out_u64(out, "queues", st.queue_cnt, NULL);
 	tw_out_u64(out, "senders", st.sender_cnt, NULL);
 	tw_out_u64(out, "turns", st.ctr[TW_DP_CTR_TURNS], NULL);
