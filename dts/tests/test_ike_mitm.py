@@ -123,7 +123,7 @@ def test_unaltered(field):
     """
     for mode in ("authenticated", "encrypted", "mixed"):
         field.man.clear()
-        result = field.run(mode=mode, floor=mode)
+        result = field.run(mode=mode, floor=mode, tmax_ns=3_000_000_000)
         assert result["key_source"] == "ikev2"
         assert result["spi_i"] + "_" + result["spi_r"] == field.sa.name
         counters = result["results"][0]["report"]["counters"]
