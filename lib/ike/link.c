@@ -16,7 +16,7 @@
 
 #define NS_PER_MS      INT64_C(1000000)
 #define BACKOFF_MIN_NS (100 * NS_PER_MS)
-#define BACKOFF_MAX_NS (2000 * NS_PER_MS)
+#define BACKOFF_MAX_NS (1000 * NS_PER_MS)
 #define STABLE_NS      (1000 * NS_PER_MS)
 #define ANSWER_NS      (5000 * NS_PER_MS)
 #define INITIATE_NS    (1000 * NS_PER_MS) /* on top of its deadline */
