@@ -95,7 +95,8 @@ def _setns(fd):
 class Bed:
     """What one suite made, in the order it was made."""
 
-    def __init__(self, folder, build):
+    def __init__(self, folder, build, tag=""):
+        self.tag = tag  # before the names of namespaces: those of the bed around it may be the same
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.build = pathlib.Path(build)
@@ -114,12 +115,12 @@ class Bed:
     @contextlib.contextmanager
     def inner(self, name):
         """A bed for a part of the suite, in a folder of its own."""
-        with Bed(self.folder / name, self.build) as part:
+        with Bed(self.folder / name, self.build, f"{self.tag}{name}.") as part:
             yield part
 
     def netns(self, name, *devices):
         """A namespace; devices named are ends of cables to nowhere."""
-        netns = Netns(name)
+        netns = Netns(self.tag + name)
         self.stack.callback(remove_netns, netns.name)
         for device in devices:
             netns.sh(f"ip link add {device} type veth peer name {device}-end")
