@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) 2026 The twampline authors */
-/* Gaps, as they are found, and the spinner. */
+/* Gaps, as they are noted, and the spinner. */
 #include "gaps.h"
 
 #include <stdlib.h>
@@ -34,23 +34,22 @@ tw_gaps_note(struct tw_gaps *g, uint64_t begin_tsc, uint64_t end_tsc)
 }
 
 void
-tw_gaps_spin(struct tw_gaps *g)
+tw_spinner_run(struct tw_spinner *s, uint64_t limit_tsc)
 {
 	const uint64_t begin_tsc = rte_rdtsc();
-	const uint64_t spin_tsc = atomic_load_explicit(&g->spin_tsc, memory_order_relaxed);
+	const uint64_t spin_tsc = atomic_load_explicit(&s->ask_tsc, memory_order_relaxed);
 	uint64_t last_tsc = begin_tsc, now_tsc, lost_tsc = 0, cnt = 0;
 
 	do {
 		now_tsc = rte_rdtsc();
-		if (now_tsc - last_tsc > g->limit_tsc) {
+		if (now_tsc - last_tsc > limit_tsc) {
 			lost_tsc += now_tsc - last_tsc;
 			cnt++;
 		}
 		last_tsc = now_tsc;
 	} while (now_tsc - begin_tsc < spin_tsc);
-	g->spun_tsc = now_tsc - begin_tsc;
-	g->spin_lost_tsc = lost_tsc;
-	g->spin_cnt = cnt;
-	g->last_tsc = now_tsc;
-	atomic_store_explicit(&g->spin_tsc, 0, memory_order_release);
+	s->spun_tsc = now_tsc - begin_tsc;
+	s->lost_tsc = lost_tsc;
+	s->gap_cnt = cnt;
+	atomic_store_explicit(&s->ask_tsc, 0, memory_order_release);
 }

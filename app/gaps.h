@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) 2026 The twampline authors */
 /*
- * Gaps of one polling lcore: turns that took more than their own work by 5 us, because the
- * hypervisor or the scheduler gave the CPU to somebody else. Kept with their times, so that a
- * sample can be told apart; and what a bare spinner that only reads the clock sees on the same
- * core, for comparison.
+ * Gaps of a polling lcore, kept with their times, so that samples they touch can be told apart:
+ * turns that took more than their own work by 5 us, because the hypervisor or the scheduler gave
+ * the CPU to somebody else. And what a bare spinner that only reads the clock sees on the same
+ * core, for comparison. Data lcores find their gaps themselves (lib/dp); the wire's are found here.
  *
- * Who runs what: the lcore writes, except the request to spin; others read what was counted.
+ * Who runs what: one thread notes, others read what was counted. Of a spinner control asks, the
+ * lcore answers.
  */
 #ifndef TW_GAPS_H
 #define TW_GAPS_H
@@ -28,31 +29,33 @@ struct tw_gaps {
 	uint64_t limit_tsc;
 	uint64_t cost_max_tsc;
 
-	/* w: lcore */
+	/* w: who notes */
 	uint64_t last_tsc;    /* end of the last turn */
 	uint64_t cost_tsc;    /* of a packet, running median */
 	_Atomic uint64_t cnt; /* the last TW_GAPS_KEPT are in gap[] */
 	_Atomic uint64_t lost_tsc;
 
-	/* spinner: w: control asks, lcore answers */
-	_Atomic uint64_t spin_tsc; /* how long; 0: none asked for, or done */
-	uint64_t spun_tsc;         /* valid when spin_tsc is 0 again */
-	uint64_t spin_lost_tsc;
-	uint64_t spin_cnt;
-
 	struct tw_gap gap[TW_GAPS_KEPT];
+};
+
+/* Zeroed memory is one that is not asked to spin. */
+struct tw_spinner {
+	_Atomic uint64_t ask_tsc; /* how long; 0: none asked for, or done */
+	uint64_t spun_tsc;        /* valid when ask_tsc is 0 again */
+	uint64_t lost_tsc;
+	uint64_t gap_cnt;
 };
 
 /** @return NULL if out of memory. @p tsc_hz  measured rate of the counter */
 struct tw_gaps *tw_gaps_new(uint64_t tsc_hz);
 
-/** A gap was found. Context: the lcore. */
+/** A gap was found. Context: who notes. */
 void tw_gaps_note(struct tw_gaps *g, uint64_t begin_tsc, uint64_t end_tsc);
 
-/** Spin for what was asked. Context: the lcore. */
-void tw_gaps_spin(struct tw_gaps *g);
+/** Spin for what was asked. Context: the lcore. @param limit_tsc  what counts as a gap */
+void tw_spinner_run(struct tw_spinner *s, uint64_t limit_tsc);
 
-/** A turn with @p work packets ended at @p end_tsc. Context: the lcore, every turn. */
+/** A turn with @p work packets ended at @p end_tsc. Context: who notes, every turn. */
 static inline void
 tw_gaps_turn(struct tw_gaps *g, uint64_t end_tsc, unsigned work)
 {
@@ -71,9 +74,9 @@ tw_gaps_turn(struct tw_gaps *g, uint64_t end_tsc, unsigned work)
 }
 
 static inline bool
-tw_gaps_is_spin_asked(const struct tw_gaps *g)
+tw_spinner_is_asked(const struct tw_spinner *s)
 {
-	return atomic_load_explicit(&g->spin_tsc, memory_order_acquire) != 0;
+	return atomic_load_explicit(&s->ask_tsc, memory_order_acquire) != 0;
 }
 
 #endif /* TW_GAPS_H */

@@ -13,10 +13,7 @@
 #include <sys/prctl.h>
 #include <time.h>
 
-#include <rte_cycles.h>
-
 #include "app.h"
-#include "gaps.h"
 #include "log.h"
 #include "privs.h"
 #include "tw_crypto.h"
@@ -80,31 +77,12 @@ idle(struct tw_dp_lcore *lc, int how)
 		sched_yield();
 }
 
-/* Begin, go on or end to keep gaps; spin if that is asked for. */
-static struct tw_gaps *
-gaps_take(const struct tw_lcore_data_arg *a, struct tw_dp_lcore *lc, const struct tw_gaps *before)
-{
-	struct tw_gaps *g = atomic_load_explicit(&a->gaps, memory_order_acquire);
-
-	if (g == NULL)
-		return NULL;
-	if (g != before)
-		g->last_tsc = rte_rdtsc();
-	if (tw_gaps_is_spin_asked(g)) {
-		tw_dp_offline(lc);
-		tw_gaps_spin(g);
-		tw_dp_online(lc);
-	}
-	return g;
-}
-
 int
 tw_lcore_data_main(void *arg)
 {
-	const struct tw_lcore_data_arg *a = arg;
+	struct tw_lcore_data_arg *a = arg;
 	struct tw_dp_lcore *lc = tw_dp_lcore_at(a->app->dp, a->idx);
-	struct tw_gaps *gaps = NULL;
-	unsigned turns = 0, idle_turns = 0, work;
+	unsigned turns = 0, idle_turns = 0;
 	int how = TW_IDLE_YIELD;
 	int ret;
 
@@ -114,10 +92,7 @@ tw_lcore_data_main(void *arg)
 		return ret;
 	tw_privs_drop_thread(); /* locking the stack needed CAP_IPC_LOCK */
 	while (!tw_dp_is_stopping(lc)) {
-		work = tw_dp_turn(lc);
-		if (gaps != NULL)
-			tw_gaps_turn(gaps, rte_rdtsc(), work);
-		if (work > 0) {
+		if (tw_dp_turn(lc) > 0) {
 			idle_turns = 0;
 		} else if (++idle_turns >= IDLE_TURNS) {
 			idle_turns = 0;
@@ -127,7 +102,11 @@ tw_lcore_data_main(void *arg)
 		if (++turns % HOUSEKEEP_TURNS == 0) {
 			tw_dp_housekeep(lc);
 			how = atomic_load_explicit(&a->app->idle, memory_order_relaxed);
-			gaps = gaps_take(a, lc, gaps);
+			if (tw_spinner_is_asked(&a->spinner)) {
+				tw_dp_offline(lc);
+				tw_spinner_run(&a->spinner, a->spin_limit_tsc);
+				tw_dp_online(lc);
+			}
 		}
 	}
 	tw_dp_leave(lc);

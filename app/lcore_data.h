@@ -6,8 +6,9 @@
 #ifndef TW_LCORE_DATA_H
 #define TW_LCORE_DATA_H
 
+#include "gaps.h"
+
 struct tw_app;
-struct tw_gaps; /* gaps.h */
 
 /* What a data lcore does when a turn found nothing. */
 enum tw_idle {
@@ -23,8 +24,9 @@ const char *tw_idle_name(unsigned idle);
 /* Argument of a data lcore; main's memory, as long as the lcore runs. */
 struct tw_lcore_data_arg {
 	struct tw_app *app;
-	unsigned idx;                   /* data lcore, 0.. */
-	_Atomic(struct tw_gaps *) gaps; /* w: control  r: lcore, in housekeeping; NULL: not kept */
+	unsigned idx;              /* data lcore, 0.. */
+	struct tw_spinner spinner; /* looked at in housekeeping */
+	uint64_t spin_limit_tsc;   /* w: control, before it asks */
 };
 
 /**

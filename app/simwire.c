@@ -23,9 +23,12 @@
 #include "ports.h"
 #include "privs.h"
 #include "simwire_i.h"
+#include "tw_dp.h"
 
 #define WATCH_NS     INT64_C(5000000)
 #define IDLE_TURNS   16U
+#define GAPS_NS      INT64_C(10000000)
+#define GAPS_A_TIME  32U
 #define DRAIN_POLLS  64
 #define LOG_CNT      1048576
 #define DESC_CNT     4096
@@ -65,9 +68,14 @@ wire_main(void *arg)
 			idle_turns = 0;
 		else if (++idle_turns == IDLE_TURNS) {
 			idle_turns = 0;
-			sched_yield();
-			if (tw_gaps_is_spin_asked(w->gaps))
-				tw_gaps_spin(w->gaps);
+			/* control, which shares its CPU, is let in by the kernel in time */
+			if (atomic_load_explicit(&w->app->idle, memory_order_relaxed) !=
+				TW_IDLE_POLL)
+				sched_yield();
+			if (tw_spinner_is_asked(&w->spinner)) {
+				tw_spinner_run(&w->spinner, w->gaps->limit_tsc);
+				w->gaps->last_tsc = rte_rdtsc();
+			}
 		}
 		tw_gaps_turn(w->gaps, rte_rdtsc(), n);
 	}
@@ -202,15 +210,34 @@ port_make(struct tw_simwire *w, unsigned end, char *err)
 	return 0;
 }
 
+/* Take over what gaps a data lcore found of late; @p keeps: earlier ones are of no interest. */
 static void
-data_gaps_give(struct tw_simwire *w, bool on)
+data_gaps_take(struct tw_simwire *w, unsigned lcore, bool keeps)
 {
-	for (unsigned i = 0; i < w->app->data_lcore_cnt; i++)
-		atomic_store_explicit(&w->app->data_arg[i].gaps, on ? w->data_gaps[i] : NULL,
-			memory_order_release);
+	const struct tw_clock *wire = tw_simdev_wire(w->sim);
+	struct tw_dp_gap gap[GAPS_A_TIME];
+	unsigned n;
+
+	do {
+		n = tw_dp_gaps_get(w->app->dp, lcore, &w->data_next[lcore], gap, GAPS_A_TIME);
+		for (unsigned i = 0; i < n && keeps; i++)
+			tw_gaps_note(w->data_gaps[lcore],
+				gap[i].end_tsc -
+					(uint64_t)tw_clock_ns_to_tsc(wire, (int64_t)gap[i].len_ns),
+				gap[i].end_tsc);
+	} while (n == GAPS_A_TIME);
 }
 
-/* Data lcores may use their records for one more turn: those stay until the process ends. */
+static void
+on_gap_timer(void *arg, int64_t now_ns)
+{
+	struct tw_simwire *w = arg;
+
+	for (unsigned i = 0; i < w->app->data_lcore_cnt; i++)
+		data_gaps_take(w, i, true);
+	tw_loop_timer_set(&w->app->loop, &w->gap_timer, now_ns + GAPS_NS, on_gap_timer, w);
+}
+
 static void
 wire_free(struct tw_simwire *w)
 {
@@ -220,13 +247,15 @@ wire_free(struct tw_simwire *w)
 		tw_out_fail(tw_op_out(w->spin_call), -ECANCELED, NULL, NULL, "the wire is gone");
 		tw_op_complete(w->spin_call, -ECANCELED);
 	}
-	data_gaps_give(w, false);
+	tw_loop_timer_del(&w->app->loop, &w->gap_timer);
 	wire_stop(w);
 	for (unsigned i = 0; i < TW_SIMDEV_ENDS; i++)
 		if (w->has_clock[i])
 			(void)tw_clocks_del(w->app->clocks, w->cfg.port[i]);
 	tw_simdev_free(w->sim);
 	free(w->gaps);
+	for (unsigned i = 0; i < w->app->data_lcore_cnt; i++)
+		free(w->data_gaps[i]);
 	w->app->simwire = NULL;
 	free(w);
 }
@@ -258,7 +287,9 @@ tw_simwire_add(struct tw_app *app, const struct tw_simwire_cfg *cfg, char *err)
 			ret = port_make(w, i, err);
 	}
 	if (ret == 0) {
-		data_gaps_give(w, true);
+		for (unsigned i = 0; i < app->data_lcore_cnt; i++)
+			data_gaps_take(w, i, false);
+		on_gap_timer(w, tw_loop_clock());
 		tw_netlink_wire(app->netlink, tw_simwire_path, app);
 		tw_netlink_refresh(app->netlink);
 		tw_log(TW_LOG_PORT, TW_LOG_NOTICE, "simulated wire between ports %s and %s",
@@ -426,15 +457,15 @@ tw_simwire_tsc_ns(const struct tw_app *app, uint64_t tsc)
 
 static void
 put_spinner(struct tw_simwire *w, struct tw_out *out, const char *role, unsigned idx,
-	const struct tw_gaps *g)
+	const struct tw_spinner *s)
 {
 	tw_out_obj(out, NULL);
 	tw_out_str(out, "role", role);
 	tw_out_u64(out, "idx", idx, NULL);
-	tw_out_ns(out, "spun_ns", tw_simwire_tsc_ns(w->app, g->spun_tsc));
-	tw_out_u64(out, "gaps", g->spin_cnt, NULL);
-	tw_out_ns(out, "gaps_ns", tw_simwire_tsc_ns(w->app, g->spin_lost_tsc));
-	tw_out_pct(out, "share_pct", g->spin_lost_tsc, g->spun_tsc);
+	tw_out_ns(out, "spun_ns", tw_simwire_tsc_ns(w->app, s->spun_tsc));
+	tw_out_u64(out, "gaps", s->gap_cnt, NULL);
+	tw_out_ns(out, "gaps_ns", tw_simwire_tsc_ns(w->app, s->lost_tsc));
+	tw_out_pct(out, "share_pct", s->lost_tsc, s->spun_tsc);
 	tw_out_obj_end(out);
 }
 
@@ -446,16 +477,16 @@ spin_poll(struct tw_simwire *w)
 
 	if (w->spin_call == NULL)
 		return true;
-	if (tw_gaps_is_spin_asked(w->gaps))
+	if (tw_spinner_is_asked(&w->spinner))
 		return false;
 	for (i = 0; i < w->app->data_lcore_cnt; i++)
-		if (tw_gaps_is_spin_asked(w->data_gaps[i]))
+		if (tw_spinner_is_asked(&w->app->data_arg[i].spinner))
 			return false;
 	out = tw_op_out(w->spin_call);
 	tw_out_arr(out, "spinners");
 	for (i = 0; i < w->app->data_lcore_cnt; i++)
-		put_spinner(w, out, "data", i, w->data_gaps[i]);
-	put_spinner(w, out, "wire", 0, w->gaps);
+		put_spinner(w, out, "data", i, &w->app->data_arg[i].spinner);
+	put_spinner(w, out, "wire", 0, &w->spinner);
 	tw_out_arr_end(out);
 	tw_op_complete(w->spin_call, 0);
 	w->spin_call = NULL;
@@ -479,9 +510,9 @@ simwire_watch(struct tw_simwire *w)
 }
 
 static void
-spin_ask(struct tw_gaps *g, uint64_t tsc)
+spin_ask(struct tw_spinner *s, uint64_t tsc)
 {
-	atomic_store_explicit(&g->spin_tsc, tsc, memory_order_release);
+	atomic_store_explicit(&s->ask_tsc, tsc, memory_order_release);
 }
 
 bool
@@ -497,8 +528,10 @@ tw_simwire_spin(struct tw_app *app, int64_t spin_ns, struct tw_op_call *call)
 	const uint64_t tsc = (uint64_t)tw_clock_ns_to_tsc(tw_simdev_wire(w->sim), spin_ns);
 
 	w->spin_call = call;
-	spin_ask(w->gaps, tsc);
-	for (unsigned i = 0; i < app->data_lcore_cnt; i++)
-		spin_ask(w->data_gaps[i], tsc);
+	spin_ask(&w->spinner, tsc);
+	for (unsigned i = 0; i < app->data_lcore_cnt; i++) {
+		app->data_arg[i].spin_limit_tsc = w->gaps->limit_tsc;
+		spin_ask(&app->data_arg[i].spinner, tsc);
+	}
 	simwire_watch(w);
 }

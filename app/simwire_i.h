@@ -33,7 +33,10 @@ struct tw_simwire {
 	bool is_drained;
 
 	struct tw_gaps *gaps;
-	struct tw_gaps *data_gaps[TW_APP_LCORES_MAX];
+	struct tw_spinner spinner;                    /* of the wire's lcore */
+	struct tw_gaps *data_gaps[TW_APP_LCORES_MAX]; /* taken from lib/dp */
+	uint64_t data_next[TW_APP_LCORES_MAX];        /* gap to be taken next */
+	struct tw_loop_timer gap_timer;
 
 	pthread_t thread;
 	bool is_running;

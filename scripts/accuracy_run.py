@@ -141,7 +141,8 @@ class Sample:
     """One answered packet: errors of its four stamps against the clocks they were taken by, and
     of the delays made from them; negative is early."""
 
-    __slots__ = ("seq", "stamp", "delay", "bound", "reported", "true", "is_gap", "depart")
+    __slots__ = ("seq", "stamp", "delay", "bound", "reported", "true", "is_gap", "depart",
+                 "whole")
 
     def __init__(self, raw, fwd, rev, gaps, max_error_ns):
         ns = lambda row, key: int(row[key])
@@ -158,9 +159,12 @@ class Sample:
                          "round_trip": said[3] - said[0] - (said[2] - said[1])}
         self.true = {"forward": true[1][0] - true[0][0], "reverse": true[3][0] - true[2][0]}
         self.true["round_trip"] = self.true["forward"] + self.true["reverse"]
+        # what the bound of the round trip covers: with residence
+        self.whole = e[3] - e[0]
         # what is announced of both references is not the stamps' merit
-        forward = raw["forward_error_ns"]
-        self.bound = {"forward": int(forward) - 2 * max_error_ns if forward else None,
+        stamps = lambda text: int(text) - 2 * max_error_ns if text else None
+        self.bound = {"forward": stamps(raw["forward_error_ns"]),
+                      "reverse": stamps(raw["reverse_error_ns"]),
                       "round_trip": int(raw["round_trip_error_ns"] or 0) or None}
         self.is_gap = any(gaps.touch_any(min(w, w + err) - MARGIN_NS, max(w, w + err) + MARGIN_NS)
                           for (w, _), err in zip(true, e))
