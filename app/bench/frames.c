@@ -243,6 +243,7 @@ check_reply(
 	const struct layout *l = layout_of(r->c);
 	const struct tw_sess_key key = rig_key(meta->sess, queue);
 	uint64_t t2, t3, now;
+	int64_t error_ns;
 	uint8_t p[128];
 
 	if (!is_full) {
@@ -263,8 +264,10 @@ check_reply(
 	now = tw_clock_ns_to_ntp(tw_clock_at(&r->b->clock, rte_rdtsc()));
 	t2 = tw_load_be64(p + l->rep_t2);
 	t3 = tw_load_be64(p + l->rep_t);
-	if (t2 < meta->t1 || t3 < t2 || tw_clock_ntp_sub_ns(now, t3) > T3_MAX_NS ||
-		t3 > now + (1 << 20))
+	/* T2 is the middle of the time in which the frame may have come */
+	error_ns = (int64_t)tw_clock_ee_decode(tw_load_be16(p + l->rep_t + 8)).error_ns;
+	if (tw_clock_ntp_sub_ns(meta->t1, t2) > error_ns || t3 < t2 ||
+		tw_clock_ntp_sub_ns(now, t3) > T3_MAX_NS || t3 > now + (1 << 20))
 		wrong(r, meta, "time");
 	if ((tw_load_be16(p + l->rep_t + 8) & 0xff) == 0 ||
 		(tw_load_be16(p + l->rep_t + 8) & 0x8000) == 0)
