@@ -10,7 +10,7 @@
 
 #include "dp_i.h"
 
-#define GAP_LEARN 64 /* so slowly do turns that look like gaps make others usual */
+#define GAP_LEARN 64 /* so slowly does what is usual follow */
 
 /** A turn took so much longer than usual. Slow path of gap_watch(). */
 void gap_note(struct tw_dp_lcore *lc, uint64_t now_tsc, uint64_t excess_tsc);
@@ -29,12 +29,15 @@ gap_watch(struct tw_dp_lcore *lc, uint64_t now_tsc)
 	const uint64_t took_tsc = now_tsc - lc->turn_tsc;
 
 	lc->turn_tsc = now_tsc;
-	if (unlikely(took_tsc > usual->mean_tsc + 4 * usual->dev_tsc + lc->gap_tsc)) {
+	if (unlikely(took_tsc > 2 * usual->mean_tsc + lc->gap_tsc))
 		gap_note(lc, now_tsc, took_tsc - usual->mean_tsc);
-		usual->mean_tsc += RTE_MIN(took_tsc, 2 * usual->mean_tsc + lc->gap_tsc) / GAP_LEARN;
-	} else if (lc->turn_class != 0) {
-		est_add(usual, took_tsc);
-	}
+	if (lc->turn_class == 0)
+		return; /* what finds nothing to do takes no time worth learning */
+	/* equal steps up and down settle at the median, whatever gaps there are */
+	if (took_tsc > usual->mean_tsc)
+		usual->mean_tsc += usual->mean_tsc / GAP_LEARN + 1;
+	else
+		usual->mean_tsc -= usual->mean_tsc / GAP_LEARN;
 }
 
 /* At the end of a turn: how much it had to do. Upkeep is a kind of its own. */
