@@ -80,9 +80,12 @@ tw_tst_secure_write_req(uint8_t *pkt, size_t room, const struct tw_tst_req *in)
 {
 	if (room < TW_TST_SECURE_REQ_LEN)
 		return false;
-	memset(pkt, 0, TW_TST_SECURE_REQ_LEN);
-	tw_store_be32(pkt + TW_TST_SECURE_SEQ, in->seq);
-	tw_tst_stamp(pkt, TW_TST_SECURE_T, in->t1, in->ee);
+	/* whole words, MBZ included: each octet is written once */
+	tw_store_be64(pkt + TW_TST_SECURE_SEQ, (uint64_t)in->seq << 32);
+	tw_store_be64(pkt + TW_TST_SECURE_SEQ + 8, 0);
+	tw_store_be64(pkt + TW_TST_SECURE_T, in->t1);
+	tw_store_be64(pkt + TW_TST_SECURE_EE, (uint64_t)in->ee << 48);
+	memset(pkt + TW_TST_SECURE_REQ_HMAC, 0, TW_TST_HMAC_LEN);
 	return true;
 }
 
@@ -91,14 +94,19 @@ tw_tst_secure_write_rep(uint8_t *pkt, size_t room, const struct tw_tst_rep *in)
 {
 	if (room < TW_TST_SECURE_REP_LEN)
 		return false;
-	memset(pkt, 0, TW_TST_SECURE_REP_LEN);
-	tw_store_be32(pkt + TW_TST_SECURE_SEQ, in->seq);
-	tw_tst_stamp(pkt, TW_TST_SECURE_T, in->t3, in->ee);
+	tw_store_be64(pkt + TW_TST_SECURE_SEQ, (uint64_t)in->seq << 32);
+	tw_store_be64(pkt + TW_TST_SECURE_SEQ + 8, 0);
+	tw_store_be64(pkt + TW_TST_SECURE_T, in->t3);
+	tw_store_be64(pkt + TW_TST_SECURE_EE, (uint64_t)in->ee << 48);
 	tw_store_be64(pkt + TW_TST_SECURE_T2, in->t2);
-	tw_store_be32(pkt + TW_TST_SECURE_SENDER_SEQ, in->sender_seq);
+	tw_store_be64(pkt + TW_TST_SECURE_T2 + 8, 0);
+	tw_store_be64(pkt + TW_TST_SECURE_SENDER_SEQ, (uint64_t)in->sender_seq << 32);
+	tw_store_be64(pkt + TW_TST_SECURE_SENDER_SEQ + 8, 0);
 	tw_store_be64(pkt + TW_TST_SECURE_SENDER_T1, in->sender_t1);
-	tw_store_be16(pkt + TW_TST_SECURE_SENDER_EE, in->sender_ee);
-	pkt[TW_TST_SECURE_SENDER_TTL] = in->sender_ttl;
+	tw_store_be64(pkt + TW_TST_SECURE_SENDER_EE, (uint64_t)in->sender_ee << 48);
+	tw_store_be64(pkt + TW_TST_SECURE_SENDER_TTL, (uint64_t)in->sender_ttl << 56);
+	tw_store_be64(pkt + TW_TST_SECURE_SENDER_TTL + 8, 0);
+	memset(pkt + TW_TST_SECURE_REP_HMAC, 0, TW_TST_HMAC_LEN);
 	return true;
 }
 
