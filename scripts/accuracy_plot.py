@@ -87,7 +87,7 @@ def distribution(curves):
 
 def over_time(points):
     """(time ns, true ns, reported ns) of one case."""
-    panel = Panel(WIDTH / 2, WIDTH / 2, "forward delay over time", "time, ms", "delay, us")
+    panel = Panel(WIDTH / 2, WIDTH / 2, "forward delay over time, clocks' offset off", "time, ms", "delay, us")
     begin = points[0][0]
     at = [((t - begin) / 1e6, true / 1e3, said / 1e3) for t, true, said in points]
     values = [v for _, a, b in at for v in (a, b)]
