@@ -14,27 +14,38 @@
 #include "ippm_client.h"
 #include "ippm_store.h"
 
+static void
+close_all(const struct ippm_client *cl)
+{
+	const int fds[] = {cl->rfd[0], cl->rfd[1], cl->wfd[0], cl->wfd[1]};
+
+	for (unsigned i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
+}
+
 struct ippm_client *
 ippm_client_new(struct ippm_server *srv, uint64_t id, int fd)
 {
 	struct ippm_client *cl = calloc(1, sizeof(*cl));
 
-	if (!cl)
-		goto no_client;
+	if (!cl) {
+		close(fd);
+		return NULL;
+	}
 	cl->srv = srv;
 	cl->id = id;
-	cl->rfd = fd;
-	cl->wfd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-	if (cl->wfd < 0)
-		goto no_fd;
+	cl->rfd[0] = fd;
+	cl->rfd[1] = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	cl->wfd[0] = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	cl->wfd[1] = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	cl->last = &cl->first;
+	if (cl->rfd[1] < 0 || cl->wfd[0] < 0 || cl->wfd[1] < 0) {
+		close_all(cl);
+		free(cl);
+		return NULL;
+	}
 	return cl;
-
-no_fd:
-	free(cl);
-no_client:
-	close(fd);
-	return NULL;
 }
 
 static void
@@ -56,7 +67,7 @@ ippm_client_kill(struct ippm_client *cl)
 	while (cl->first)
 		drop_first(cl);
 	if (!cl->is_dead)
-		shutdown(cl->rfd, SHUT_RDWR);
+		shutdown(cl->rfd[0], SHUT_RDWR);
 	cl->is_dead = true;
 }
 
@@ -64,8 +75,7 @@ void
 ippm_client_free(struct ippm_client *cl)
 {
 	ippm_client_kill(cl);
-	close(cl->rfd);
-	close(cl->wfd);
+	close_all(cl);
 	free(cl);
 }
 
@@ -76,7 +86,7 @@ send_now(struct ippm_client *cl, const void *rec, size_t len)
 	ssize_t n;
 
 	do
-		n = send(cl->wfd, rec, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+		n = send(cl->wfd[0], rec, len, MSG_DONTWAIT | MSG_NOSIGNAL);
 	while (n < 0 && errno == EINTR);
 	if (n == (ssize_t)len)
 		return 1;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-or-later */
 /* Copyright (c) 2026 The twampline authors */
 /*
- * One connection: a descriptor to read from, a second one of the same socket to write to (so that
- * each can be watched by itself), and what waits to be sent. Context: under the server's mutex,
- * but for nothing.
+ * One connection: descriptors of one socket to read from and to write to, and what waits to be
+ * sent. Each way is watched by itself, and each time by the other one of a pair: charon's watcher
+ * finds what it watches by number only, and may still be busy with the last time. Context: under
+ * the server's mutex.
  */
 #ifndef IPPM_CLIENT_H
 #define IPPM_CLIENT_H
@@ -20,11 +21,12 @@ struct ippm_client {
 	struct ippm_client *next;
 	struct ippm_server *srv;
 	uint64_t id; /* never used again */
-	int rfd, wfd;
-	bool reads, writes; /* the descriptor is watched */
-	bool is_dead;       /* shut down; freed when no descriptor is watched any more */
-	bool is_last;       /* close when the queue is empty */
-	bool is_slow;       /* killed because too much was waiting */
+	int rfd[2], wfd[2];
+	unsigned ridx, widx; /* which of them was watched last */
+	bool reads, writes;  /* it is watched */
+	bool is_dead;        /* shut down; freed when no descriptor is watched any more */
+	bool is_last;        /* close when the queue is empty */
+	bool is_slow;        /* killed because too much was waiting */
 	bool is_subscribed;
 	struct ippm_packet *first, **last; /* waiting to be sent */
 	unsigned queued;

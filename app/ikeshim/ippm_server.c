@@ -37,11 +37,13 @@ rewatch(struct ippm_client *cl)
 
 	if (cl->first && !cl->writes) {
 		cl->writes = true;
-		ops->watch(ops->ctx, IPPM_WATCH_WRITE, cl->wfd, cl);
+		cl->widx ^= 1;
+		ops->watch(ops->ctx, IPPM_WATCH_WRITE, cl->wfd[cl->widx], cl);
 	}
 	if (!cl->first && !cl->reads && !cl->is_dead) {
 		cl->reads = true;
-		ops->watch(ops->ctx, IPPM_WATCH_READ, cl->rfd, cl);
+		cl->ridx ^= 1;
+		ops->watch(ops->ctx, IPPM_WATCH_READ, cl->rfd[cl->ridx], cl);
 	}
 }
 
@@ -236,7 +238,7 @@ ippm_client_read(struct ippm_client *cl)
 		ippm_unlock(srv);
 		if (!ready)
 			break;
-		len = recv(cl->rfd, buf, sizeof(buf), MSG_DONTWAIT | MSG_TRUNC);
+		len = recv(cl->rfd[0], buf, sizeof(buf), MSG_DONTWAIT | MSG_TRUNC);
 		if (len < 0 && (errno == EAGAIN || errno == EINTR))
 			break;
 		if (len <= 0) {
@@ -378,15 +380,14 @@ failed:
 int
 ippm_server_next_fd(const struct ippm_server *srv, int fd)
 {
-	int next = -1;
+	int next = srv->fd > fd ? srv->fd : -1;
 
-	if (srv->fd > fd)
-		next = srv->fd;
 	for (const struct ippm_client *cl = srv->clients; cl; cl = cl->next) {
-		if (cl->rfd > fd && (next < 0 || cl->rfd < next))
-			next = cl->rfd;
-		if (cl->wfd > fd && (next < 0 || cl->wfd < next))
-			next = cl->wfd;
+		const int fds[] = {cl->rfd[0], cl->rfd[1], cl->wfd[0], cl->wfd[1]};
+
+		for (unsigned i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
+			if (fds[i] > fd && (next < 0 || fds[i] < next))
+				next = fds[i];
 	}
 	return next;
 }

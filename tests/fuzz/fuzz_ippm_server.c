@@ -166,8 +166,8 @@ static bool
 turn(struct ippm_client *cl)
 {
 	while (reads || writes) {
-		struct pollfd p[2] = {{.fd = reads ? cl->rfd : -1, .events = POLLIN},
-			{.fd = writes ? cl->wfd : -1, .events = POLLOUT}};
+		struct pollfd p[2] = {{.fd = reads ? cl->rfd[0] : -1, .events = POLLIN},
+			{.fd = writes ? cl->wfd[0] : -1, .events = POLLOUT}};
 
 		if (poll(p, 2, 0) == 0)
 			return true;
