@@ -127,7 +127,7 @@ def check(box, settings, rng):
         elif i % 3 == 2 and i % 2:
             forward = {**NONE, "seed": 1}
         box.impair(forward=forward, reverse=reverse)
-        answer, raw, rows, _ = box.measure(RATE, 1, count=PACKETS, tmax_ns=200_000_000)
+        answer, raw, rows, _ = box.measure(RATE, 1, count=PACKETS)
         report = answer["results"][0]["report"]
         texts = list(faults(report, Truth(rows), raw))
         packets += report["counters"]["sent"]

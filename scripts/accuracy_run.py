@@ -94,7 +94,8 @@ class Appliance:
         begin = self.call("netsim.show")["wire_time_ns"]
         answer = self.client.call("test.run", {
             "host": FAR, "rate_pps": rate_pps, "count": rate_pps * seconds, "mode": "open",
-            "tmax_ns": 500_000_000, "timeout_ns": 100_000_000, "raw_file": str(files["raw"]),
+            "tmax_ns": 1_000_000_000, "timeout_ns": 500_000_000,
+            "max_lag_ns": 10_000_000_000, "raw_file": str(files["raw"]),
             **params}, timeout=seconds + 60)
         end = self.call("netsim.show")["wire_time_ns"]
         self.call("netsim.dump", file=str(files["truth"]), gaps_file=str(files["gaps"]))
