@@ -17,7 +17,7 @@ from dts.api import charon, ike_rig, ippm, needles
 
 SEED = int(os.environ.get("DTS_SEED", random.SystemRandom().randrange(1 << 32)))
 # first and further set-ups and deletes of the test that nothing grows: the claim is 250,2000
-WARM_UP, CYCLES = (int(n) for n in os.environ.get("DTS_IKE_CYCLES", "150,150").split(","))
+WARM_UP, CYCLES = (int(n) for n in os.environ.get("DTS_IKE_CYCLES", "100,100").split(","))
 NOBODY = 65534
 LIBIPSEC = "plugins { kernel-libipsec { load = yes } }"
 

@@ -17,7 +17,7 @@ FAST = {"interval_ns": 2_000_000, "tmax_ns": 500_000_000, "timeout_ns": 300_000_
 # rekeyings within one session, and seconds of it: the whole claim is 100,60
 REKEYS, SECONDS = (int(n) for n in os.environ.get("DTS_IKE_REKEYS", "10,3").split(","))
 # first and further set-ups and deletes of the test that nothing grows: the claim is 250,2000
-WARM_UP, CYCLES = (int(n) for n in os.environ.get("DTS_IKE_CYCLES", "150,150").split(","))
+WARM_UP, CYCLES = (int(n) for n in os.environ.get("DTS_IKE_CYCLES", "100,100").split(","))
 ENDS = rig.NEAR["v4"], rig.FAR["v4"]
 MODES = ("authenticated", "encrypted", "mixed")
 LIBIPSEC = "plugins { kernel-libipsec { load = yes } }"
