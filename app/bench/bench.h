@@ -152,6 +152,7 @@ void rig_free(struct rig *r, struct bench_result *res);
 void rig_reflectors(struct rig *r);
 struct tw_refl_sess *rig_reflector(struct rig *r, uint32_t sess, unsigned queue);
 void rig_drain(struct rig *r);
+void rig_phases(const struct rig *r, uint64_t packets);
 struct tw_sess_key rig_key(uint32_t sess, unsigned queue);
 struct tw_engine *engine_new(const char *name);
 uint64_t rig_pairs(const struct rig *r);

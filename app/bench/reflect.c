@@ -156,8 +156,11 @@ run_reflect(struct bench *b, const struct bench_case *c, struct bench_result *re
 
 	warm_up(r);
 	pairs = rig_pairs(r);
-	for (unsigned i = 0; i < b->opts.runs; i++)
+	for (unsigned i = 0; i < b->opts.runs; i++) {
+		rig_phases(r, 0);
 		cyc[i] = (double)run(r, packets, CHECK_EVERY) / packets;
+		rig_phases(r, packets);
+	}
 	res->pairs = rig_pairs(r) - pairs;
 	res->packets = (uint64_t)packets * b->opts.runs;
 	runs_sum(cyc, b->opts.runs, res);

@@ -16,6 +16,9 @@
 #include <rte_malloc.h>
 
 #include "bench.h"
+#ifdef TW_DP_PHASES
+#include "dp_i.h"
+#endif
 
 #define RING_CNT    1024
 #define MBUFS       8191
@@ -321,10 +324,30 @@ rig_pairs(const struct rig *r)
 	struct tw_dp_stats st;
 
 	tw_dp_stats_get(r->dp, tw_dp_lcore_cnt(r->dp), &st);
-	for (unsigned i = 0; i < TW_DP_CTR_N; i++)
-		if (strcmp(tw_dp_ctr_desc(i)->name, "pairs_made") == 0)
-			return st.ctr[i];
-	return 0;
+	return st.pairs_filled;
+}
+
+/* Cycles per packet of each phase, on stderr; begin with packets 0. */
+void
+rig_phases(const struct rig *r, uint64_t packets)
+{
+#ifdef TW_DP_PHASES
+	static const char *const names[PHASE_N] = {"turn", "rx", "parse", "lookup", "cksum",
+		"verify", "build", "protect", "headers", "stamp", "tx", "finish", "pairs"};
+	struct tw_dp_lcore *lc = tw_dp_lcore_at(r->dp, 0);
+
+	for (unsigned i = 0; i < PHASE_N; i++) {
+		if (packets > 0)
+			fprintf(stderr, "%s %.1f  ", names[i],
+				(double)lc->phases.sum_tsc[i] / (double)packets);
+		lc->phases.sum_tsc[i] = 0;
+	}
+	if (packets > 0)
+		fprintf(stderr, "\n");
+#else
+	(void)r;
+	(void)packets;
+#endif
 }
 
 /* All lcores, driven from here: none of them may be in a thread of its own now. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) 2026 The twampline authors */
 /*
- * Senders: a million packets a second in all, sent as they fall due in batches, answered by the
+ * Senders: 200,000 packets a second in all, sent as they fall due in batches, answered by the
  * far end (frames.c), collected. Sending and collecting are timed together, as a session costs,
  * or one of them alone.
  */
@@ -10,10 +10,11 @@
 
 #include "bench.h"
 
-#define TOTAL_PPS     1000000
+#define TOTAL_PPS     200000
 #define PACKETS_QUICK 32768
-#define PACKETS       131072
+#define PACKETS       65536
 #define CHECK_EVERY   16
+#define SEND_BATCH    32   /* requests under way, and those that fall due meanwhile */
 #define OUT_MAX       1024 /* what the ring holds */
 #define TMAX_NS       INT64_C(2000000000)
 
@@ -137,7 +138,7 @@ collected(const struct rig *r)
 static double
 run_live(struct rig *r, unsigned packets, bool has_replies)
 {
-	const uint64_t step_tsc = (uint64_t)(r->b->hz / TOTAL_PPS * BATCH);
+	const uint64_t step_tsc = (uint64_t)(r->b->hz / TOTAL_PPS * SEND_BATCH);
 	uint64_t next_tsc = rte_rdtsc() + step_tsc, tsc = 0, sent = 0, got = collected(r);
 	static struct meta meta[OUT_MAX];
 	struct rte_mbuf *m[OUT_MAX];

@@ -73,14 +73,13 @@ cksum_add(uint64_t sum, const uint8_t *p, size_t len)
 	return sum;
 }
 
+/* Halves added with the carry going round, twice: 64 to 32 to 16 bits. */
 static inline uint16_t
 cksum_fold(uint64_t sum)
 {
-	sum = (sum & 0xffffffff) + (sum >> 32);
-	sum = (sum & 0xffffffff) + (sum >> 32);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)sum;
+	const uint32_t s = (uint32_t)((sum + (sum << 32 | sum >> 32)) >> 32);
+
+	return (uint16_t)((s + (s << 16 | s >> 16)) >> 16);
 }
 
 /* What a sum takes from another, as something to add to it. */

@@ -5,7 +5,6 @@
  * own ring, so that they cannot crowd out what control must hear.
  */
 #include <rte_mbuf.h>
-#include <rte_udp.h>
 
 #include "dp_i.h"
 
@@ -42,14 +41,14 @@ void
 collect_burst(struct tw_dp_lcore *lc, unsigned n)
 {
 	struct scratch *scr = lc->scr;
+	unsigned good = 0;
 
 	for (unsigned i = 0; i < n; i++) {
 		const struct pkt *pkt = scr->coll[i];
 		struct tw_send_sess *s = (struct tw_send_sess *)pkt->sess;
 
 		scr->reply[i] = (struct tw_send_reply){.sess = s,
-			.payload = rte_pktmbuf_mtod_offset(
-				pkt->m, const uint8_t *, pkt->l4_off + sizeof(struct rte_udp_hdr)),
+			.payload = pkt_payload(pkt),
 			.rx_len = pkt->pay_len,
 			.ttl = pkt->ttl,
 			.tos = pkt->tos,
@@ -62,11 +61,12 @@ collect_burst(struct tw_dp_lcore *lc, unsigned n)
 
 		if (r->sample != NULL && r->cls != TW_METRICS_C_NONE)
 			raw_push(lc, r);
-		if (r->drop != TW_SEND_OK) {
-			drop(lc, scr->coll[i]->m, drop_ctr(r->drop));
-			continue;
-		}
-		count(lc, TW_DP_CTR_COLLECTED, 1);
-		rte_pktmbuf_free(scr->coll[i]->m);
+		scr->rx[i] = scr->coll[i]->m;
+		if (unlikely(r->drop != TW_SEND_OK))
+			count(lc, drop_ctr(r->drop), 1);
+		else
+			good++;
 	}
+	count(lc, TW_DP_CTR_COLLECTED, good);
+	rte_pktmbuf_free_bulk(scr->rx, n);
 }

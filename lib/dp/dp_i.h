@@ -12,6 +12,7 @@
 #include <tw_pairs.h>
 #include <tw_xcore.h>
 
+#include "phase.h"
 #include "slab.h"
 #include "table.h"
 #include "tw_dp.h"
@@ -203,6 +204,9 @@ struct __rte_cache_aligned tw_dp_lcore {
 	struct tw_ctr gap_longest_ns;
 	struct gap gap[GAP_KEPT];
 
+#ifdef TW_DP_PHASES
+	struct phases phases;
+#endif
 	/* w: this lcore   r: control */
 	alignas(TW_CACHE_LINE) struct tw_xcore_seq cmd_done;
 	struct tw_xcore_flag is_running;
@@ -370,10 +374,5 @@ void done_push(struct tw_dp_lcore *lc, struct dp_sender *sn, const struct tw_met
  */
 enum tw_dp_ctr parse_frame(
 	const struct tw_port *port, struct rte_mbuf *m, struct pkt *pkt, struct tw_sess_key *key);
-
-/** Checksums of a parsed packet; sets pay_sum if it was not the device that looked. @return
- * TW_DP_CTR_N if fine, else the reason to drop
- */
-enum tw_dp_ctr verify_cksum(struct tw_dp_lcore *lc, const struct tw_port *port, struct pkt *pkt);
 
 #endif /* DP_I_H */

@@ -184,9 +184,11 @@ tw_dp_turn(struct tw_dp_lcore *lc)
 	unsigned work = 0;
 
 	gap_watch(lc, tsc);
+	phase_begin(lc, tsc);
 	tw_xcore_qsbr_quiescent(&lc->dp->qsbr, lc->idx);
 	cmds_run(lc);
 	exc_refill(lc, tsc);
+	phase_end(lc, PHASE_TURN);
 	for (unsigned i = 0; i < lc->pair_cnt; i++) {
 		struct lc_port *lp = &lc->port[lc->pair[i]];
 
@@ -200,7 +202,9 @@ tw_dp_turn(struct tw_dp_lcore *lc)
 	now_ns = steady_at(lc, tsc);
 	work += send_due(lc, now_ns);
 	/* everything due has left: now crypto for what comes next */
+	phase_end(lc, PHASE_TURN);
 	tw_pairs_refill(lc->pairs, lc->engine);
+	phase_end(lc, PHASE_PAIRS);
 	if (now_ns >= lc->tick_due_ns || now_ns < lc->tick_due_ns - TICK_NS)
 		send_tick(lc, tsc, now_ns);
 	gap_classify(lc, work);

@@ -14,8 +14,7 @@
 #include "depart.h"
 #include "dp_i.h"
 
-#define TTL_SENT  255
-#define STAMP_LEN 10 /* Timestamp and Error Estimate */
+#define TTL_SENT 255
 
 /* What lib/reflect calls it, as a row of drops.def. */
 static enum tw_dp_ctr
@@ -227,7 +226,9 @@ stamp_all(struct tw_dp_lcore *lc, const struct lc_port *lp, unsigned n,
 {
 	const bool has_cksum = !lp->port->has_tx_udp_cksum;
 	const uint64_t t3_sum = cksum_word(rte_cpu_to_be_64(t3->ntp));
+	const struct tw_sess_stamp *t2 = NULL; /* mostly one for the whole burst */
 	struct scratch *scr = lc->scr;
+	uint16_t ee = 0;
 
 	for (unsigned k = 0; k < n; k++) {
 		const struct tw_reflect_job *job = &scr->rjob[scr->job_of[k]];
@@ -236,8 +237,10 @@ stamp_all(struct tw_dp_lcore *lc, const struct lc_port *lp, unsigned n,
 		uint16_t field;
 
 		if (fmt->prot != TW_TST_PROT_ENCR) {
-			const uint16_t ee = tw_reflect_ee(job, t3);
-
+			if (job->t2 != t2) {
+				t2 = job->t2;
+				ee = tw_reflect_ee(job, t3);
+			}
 			tw_tst_stamp_rep(fmt, job->payload, t3->ntp, ee);
 			sum += t3_sum + rte_cpu_to_be_16(ee);
 		}
@@ -260,11 +263,13 @@ transmit(struct tw_dp_lcore *lc, const struct lc_port *lp, unsigned n, bool is_p
 	unsigned sent;
 
 	stamp_all(lc, lp, n, &t3);
+	phase_end(lc, PHASE_STAMP);
 	if (is_predicted)
 		d.seal_tsc = seal_tsc;
 	d.tx_tsc = rte_rdtsc();
 	sent = lp->is_live ? rte_eth_tx_burst(lp->eth_id, lp->queue, scr->tx, (uint16_t)n) : 0;
 	d.end_tsc = rte_rdtsc();
+	phase_end(lc, PHASE_TX);
 	departure_learn(lc, n, n, &d);
 	for (unsigned k = sent; k < n; k++) {
 		scr->rjob[scr->job_of[k]].is_refused = true;
@@ -284,16 +289,21 @@ reflect_burst(struct tw_dp_lcore *lc, struct lc_port *lp, unsigned n)
 
 	is_predicted = jobs_make(lc, lp, n);
 	k = tw_reflect_verify(lc->refl, scr->rjob, n);
+	phase_end(lc, PHASE_VERIFY);
 	if (k > 0) {
 		tw_reflect_build(lc->refl, scr->rjob, n);
+		phase_end(lc, PHASE_BUILD);
 		if (is_predicted) {
 			seal_tsc = rte_rdtsc();
 			t3 = departure_sealed(lc, clock_of(lc, lp), k, seal_tsc);
 		}
 		(void)tw_reflect_protect(lc->refl, scr->rjob, n, &t3);
 	}
+	phase_end(lc, PHASE_PROTECT);
 	k = replies_make(lc, lp, n);
+	phase_end(lc, PHASE_HEADERS);
 	if (k > 0)
 		transmit(lc, lp, k, is_predicted, seal_tsc);
 	(void)tw_reflect_finish(scr->rjob, n);
+	phase_end(lc, PHASE_FINISH);
 }

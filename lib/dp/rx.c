@@ -9,8 +9,9 @@
 #include <rte_prefetch.h>
 
 #include "dp_i.h"
+#include "parse.h"
 
-#define PREFETCH_AHEAD 4
+#define PREFETCH_AHEAD 6
 
 /* A tag the device took off goes back on: everything behind expects frames as they were sent. */
 static bool
@@ -32,6 +33,17 @@ not_ours(struct tw_dp_lcore *lc, struct lc_port *lp, struct rte_mbuf *m)
 		exc_to_kernel(lc, lp, m);
 }
 
+/* The lines of a short frame. */
+static inline void
+fetch_frame(const struct rte_mbuf *m)
+{
+	const uint8_t *p = rte_pktmbuf_mtod(m, const uint8_t *);
+
+	rte_prefetch0(p);
+	rte_prefetch0(p + TW_CACHE_LINE);
+	rte_prefetch0(p + 2 * TW_CACHE_LINE);
+}
+
 /* Parse a burst into pkt[] and key[]. @return those that may belong to a session */
 static unsigned
 parse_burst(struct tw_dp_lcore *lc, struct lc_port *lp, struct rte_mbuf **m, unsigned n,
@@ -41,18 +53,25 @@ parse_burst(struct tw_dp_lcore *lc, struct lc_port *lp, struct rte_mbuf **m, uns
 	enum tw_dp_ctr why;
 	unsigned k = 0;
 
+	for (unsigned i = 0; i < n; i++)
+		rte_prefetch0(m[i]);
 	for (unsigned i = 0; i < RTE_MIN(n, (unsigned)PREFETCH_AHEAD); i++)
-		rte_prefetch0(rte_pktmbuf_mtod(m[i], void *));
+		fetch_frame(m[i]);
 	for (unsigned i = 0; i < n; i++) {
 		if (i + PREFETCH_AHEAD < n)
-			rte_prefetch0(rte_pktmbuf_mtod(m[i + PREFETCH_AHEAD], void *));
+			fetch_frame(m[i + PREFETCH_AHEAD]);
 		if (unlikely(!restore_tag(&m[i]))) {
 			drop(lc, m[i], TW_DP_CTR_NO_ROOM);
 			continue;
 		}
+		scr->pkt[k].rx = &stamp[i * stamp_step];
+		if (likely(parse_plain_v4(lp->port, m[i], &scr->pkt[k], &scr->key[k]))) {
+			k++;
+			continue;
+		}
 		why = parse_frame(lp->port, m[i], &scr->pkt[k], &scr->key[k]);
-		if (likely(why == TW_DP_CTR_N))
-			scr->pkt[k++].rx = &stamp[i * stamp_step];
+		if (why == TW_DP_CTR_N)
+			k++;
 		else if (why == TW_DP_CTR_EXCEPTION)
 			not_ours(lc, lp, m[i]);
 		else
@@ -86,6 +105,7 @@ dispatch(struct tw_dp_lcore *lc, struct lc_port *lp, unsigned n, uint64_t t2_tsc
 	uint64_t entry[BURST];
 
 	table_find(lc->table, scr->key, n, entry);
+	phase_end(lc, PHASE_LOOKUP);
 	for (unsigned i = 0; i < n; i++) {
 		struct pkt *pkt = &scr->pkt[i];
 		const uint64_t e = entry[i];
@@ -111,6 +131,7 @@ dispatch(struct tw_dp_lcore *lc, struct lc_port *lp, unsigned n, uint64_t t2_tsc
 		else
 			scr->refl[refl_cnt++] = pkt;
 	}
+	phase_end(lc, PHASE_CKSUM);
 	if (refl_cnt > 0)
 		reflect_burst(lc, lp, refl_cnt);
 	if (coll_cnt > 0)
@@ -151,11 +172,13 @@ rx_queue(struct tw_dp_lcore *lc, struct lc_port *lp)
 	wait_tsc = tsc - lp->empty_tsc;
 	if (n < BURST)
 		lp->empty_tsc = begin_tsc;
+	phase_end(lc, PHASE_RX);
 	count(lc, TW_DP_CTR_RX, n);
 	t2_tsc = arrival(lc, lp, tsc, &wait_tsc);
 	scr->stamp[0] =
 		tw_sess_stamp_at(clock, t2_tsc, TW_STAMP_TSC_RX, residue_ns(clock, wait_tsc));
 	k = parse_burst(lc, lp, scr->rx, n, scr->stamp, 0);
+	phase_end(lc, PHASE_PARSE);
 	if (k > 0)
 		dispatch(lc, lp, k, t2_tsc, wait_tsc, true);
 	return n;

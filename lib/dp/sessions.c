@@ -10,6 +10,8 @@
 
 #include "dp_i.h"
 
+#define POPULATE_MIN (1u << 20) /* a window of more than 25,000 packets */
+
 static struct sess_ctl *
 ctl_take(struct tw_dp *dp, struct slab *slab, struct sess_ctl *ctls, void **rec)
 {
@@ -102,8 +104,10 @@ tw_dp_send_new(struct tw_dp *dp, size_t mem_size, void **mem)
 
 	*mem = NULL;
 	if (mem_size > 0) {
-		m = mmap(
-			NULL, mem_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		/* a fast session's lcore must not wait for its pages one by one */
+		m = mmap(NULL, mem_size, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS | (mem_size > POPULATE_MIN ? MAP_POPULATE : 0),
+			-1, 0);
 		if (m == MAP_FAILED)
 			return NULL;
 	}

@@ -189,7 +189,7 @@ first_of(const struct table *t, uint64_t hash)
 static inline void
 fetch(const struct tw_sess *s)
 {
-	for (unsigned i = 0; i < 6; i++)
+	for (unsigned i = 0; i < sizeof(struct tw_refl_sess) / TW_CACHE_LINE; i++)
 		rte_prefetch0((const uint8_t *)s + i * (size_t)TW_CACHE_LINE);
 }
 

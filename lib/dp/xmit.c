@@ -14,8 +14,7 @@
 #include "dp_i.h"
 #include "gaps.h"
 
-#define STAMP_LEN 10 /* Timestamp and Error Estimate */
-#define EVENTS    16
+#define EVENTS 16
 
 static struct dp_sender *
 sender_of(struct tw_send_sess *s)
@@ -114,7 +113,7 @@ sums_make(struct tw_dp_lcore *lc, unsigned n)
 /* @return whether a request carries a predicted departure */
 static bool
 stamp_one(const struct tw_port *port, struct tw_send_job *job, uint64_t sum,
-	const struct tw_sess_stamp *t1)
+	const struct tw_sess_stamp *t1, uint64_t t1_sum)
 {
 	const struct tw_tst_fmt *fmt = job->sess->s.fmt;
 	const bool is_predicted = fmt->prot == TW_TST_PROT_ENCR;
@@ -124,7 +123,7 @@ stamp_one(const struct tw_port *port, struct tw_send_job *job, uint64_t sum,
 	if (port->has_tx_udp_cksum)
 		return is_predicted;
 	if (!is_predicted)
-		sum = cksum_add(sum, job->payload + fmt->req_t_off, STAMP_LEN);
+		sum += t1_sum;
 	field = cksum_udp(sum);
 	memcpy(job->payload - sizeof(struct rte_udp_hdr) +
 			offsetof(struct rte_udp_hdr, dgram_cksum),
@@ -140,12 +139,14 @@ transmit(struct tw_dp_lcore *lc, const struct lc_port *lp, unsigned n, unsigned 
 	struct scratch *scr = lc->scr;
 	struct departed d = {.stamp_tsc = rte_rdtsc()};
 	const struct tw_sess_stamp t1 = departure(lc, clock_of(lc, lp), n, d.stamp_tsc);
+	const uint64_t t1_sum =
+		cksum_word(rte_cpu_to_be_64(t1.ntp)) + (uint64_t)rte_cpu_to_be_16(t1.ee);
 	bool is_predicted = false;
 	unsigned sent;
 
 	for (unsigned k = 0; k < n; k++)
-		is_predicted |= stamp_one(
-			lp->port, &scr->sjob[scr->job_of[k]], scr->sum[scr->job_of[k]], &t1);
+		is_predicted |= stamp_one(lp->port, &scr->sjob[scr->job_of[k]],
+			scr->sum[scr->job_of[k]], &t1, t1_sum);
 	if (is_predicted)
 		d.seal_tsc = seal_tsc;
 	d.tx_tsc = rte_rdtsc();

@@ -161,29 +161,12 @@ verify_pair(struct tw_reflect *rf, struct tw_reflect_job *job, unsigned i)
 	}
 }
 
-/* What verification will touch: records may be many, and cold. */
-static void
-prefetch(const struct tw_reflect_job *jobs, unsigned n)
-{
-	for (unsigned i = 0; i < n; i++) {
-		const struct tw_refl_sess *sess = jobs[i].sess;
-		const uint8_t *tkey = (const uint8_t *)&sess->tkey;
-
-		__builtin_prefetch(&sess->next_seq, 1);
-		if (sess->s.fmt->req_cover == 0)
-			continue;
-		for (unsigned k = 0; k < sizeof(sess->tkey); k += TW_CACHE_LINE)
-			__builtin_prefetch(tkey + k);
-	}
-}
-
 unsigned
 tw_reflect_verify(struct tw_reflect *rf, struct tw_reflect_job *jobs, unsigned n)
 {
 	unsigned ok = 0, eng_cnt = 0;
 
 	TW_ASSERT(n <= TW_BURST_MAX);
-	prefetch(jobs, n);
 	for (unsigned i = 0; i < n; i++) {
 		struct tw_reflect_job *job = &jobs[i];
 		const struct tw_tst_fmt *fmt = job->sess->s.fmt;

@@ -36,6 +36,7 @@ enum {
 };
 
 static_assert(REQ_EE == REQ_T1 + 8 && REP_EE == REP_T3 + 8, "tw_tst_stamp()");
+static_assert(REP_MBZ1 == 14 && REP_MBZ2 == 38, "low octets of the words at 8 and 32");
 
 static bool
 read_req(const uint8_t *pkt, size_t len, const uint8_t *clear, struct tw_tst_req *out)
@@ -81,14 +82,12 @@ write_rep(uint8_t *pkt, size_t room, const struct tw_tst_rep *in)
 {
 	if (room < REP_LEN)
 		return false;
-	tw_store_be32(pkt + REP_SEQ, in->seq);
-	tw_tst_stamp(pkt, REP_T3, in->t3, in->ee);
-	tw_store_be16(pkt + REP_MBZ1, 0);
+	/* whole words, MBZ with them */
+	tw_store_be64(pkt + REP_SEQ, (uint64_t)in->seq << 32 | in->t3 >> 32);
+	tw_store_be64(pkt + REP_T3 + 4, in->t3 << 32 | (uint64_t)in->ee << 16);
 	tw_store_be64(pkt + REP_T2, in->t2);
-	tw_store_be32(pkt + REP_SENDER_SEQ, in->sender_seq);
-	tw_store_be64(pkt + REP_SENDER_T1, in->sender_t1);
-	tw_store_be16(pkt + REP_SENDER_EE, in->sender_ee);
-	tw_store_be16(pkt + REP_MBZ2, 0);
+	tw_store_be64(pkt + REP_SENDER_SEQ, (uint64_t)in->sender_seq << 32 | in->sender_t1 >> 32);
+	tw_store_be64(pkt + REP_SENDER_T1 + 4, in->sender_t1 << 32 | (uint64_t)in->sender_ee << 16);
 	pkt[REP_SENDER_TTL] = in->sender_ttl;
 	return true;
 }

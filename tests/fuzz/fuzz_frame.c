@@ -6,6 +6,24 @@
  */
 #include "dp_i.h"
 #include "fuzz.h"
+#include "parse.h"
+
+/* The look at plain frames says what the whole parser says. */
+static void
+check_plain(const struct tw_port *port, struct rte_mbuf *m, enum tw_dp_ctr why,
+	const struct pkt *pkt, const struct tw_sess_key *key)
+{
+	struct tw_sess_key plain_key = {0};
+	struct pkt plain = {0};
+
+	if (!parse_plain_v4(port, m, &plain, &plain_key))
+		return;
+	CHECK(why == TW_DP_CTR_N);
+	CHECK(memcmp(&plain_key, key, sizeof(plain_key)) == 0);
+	CHECK(plain.m == pkt->m && plain.frame == pkt->frame && plain.l3_off == pkt->l3_off &&
+		plain.l4_off == pkt->l4_off && plain.pay_len == pkt->pay_len &&
+		plain.ttl == pkt->ttl && plain.tos == pkt->tos && plain.is_v6 == pkt->is_v6);
+}
 
 /* What a parsed packet must be, by its own words. */
 static void
@@ -51,6 +69,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	why = parse_frame(&port, &m, &pkt, &key);
 	CHECK(why == TW_DP_CTR_N || why == TW_DP_CTR_EXCEPTION ||
 		tw_dp_ctr_desc(why)->kind == TW_DP_KIND_DROP);
+	check_plain(&port, &m, why, &pkt, &key);
 	if (why == TW_DP_CTR_N) {
 		check_packet(&pkt, &key, &port, size);
 		why = verify_cksum(&lc, &port, &pkt);

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) 2026 The twampline authors */
+/*
+ * What every frame goes through, in the loop of its burst: a look at plain frames - parse_frame()
+ * says the same of them, and more of all others - and the checksums.
+ */
+#ifndef DP_PARSE_H
+#define DP_PARSE_H
+
+#include <rte_ether.h>
+#include <rte_ip.h>
+#include <rte_udp.h>
+
+#include "cksum.h"
+#include "dp_i.h"
+
+/* Untagged IPv4 without options, whole and in order: what nearly every frame is.
+ * @return false: parse_frame() must look, nothing of @p pkt or @p key holds */
+static inline bool
+parse_plain_v4(
+	const struct tw_port *port, struct rte_mbuf *m, struct pkt *pkt, struct tw_sess_key *key)
+{
+	const uint16_t l4_off = RTE_ETHER_HDR_LEN + sizeof(struct rte_ipv4_hdr);
+	uint8_t *p = rte_pktmbuf_mtod(m, uint8_t *);
+	const uint8_t *ip = p + RTE_ETHER_HDR_LEN;
+	unsigned total_len, udp_len;
+
+	if (m->nb_segs > 1 || m->data_len < l4_off + sizeof(struct rte_udp_hdr) ||
+		(p[0] & 1) != 0 || tw_load_be16(p + 12) != RTE_ETHER_TYPE_IPV4 ||
+		ip[0] != RTE_IPV4_VHL_DEF ||
+		(tw_load_be16(ip + 6) & (RTE_IPV4_HDR_MF_FLAG | RTE_IPV4_HDR_OFFSET_MASK)) != 0 ||
+		ip[9] != IPPROTO_UDP)
+		return false;
+	if (port->is_mac_checked && memcmp(p, port->mac, RTE_ETHER_ADDR_LEN) != 0)
+		return false;
+	total_len = tw_load_be16(ip + 2);
+	udp_len = tw_load_be16(p + l4_off + 4);
+	if (udp_len < sizeof(struct rte_udp_hdr) ||
+		udp_len + sizeof(struct rte_ipv4_hdr) > total_len ||
+		total_len + RTE_ETHER_HDR_LEN > m->data_len)
+		return false;
+	pkt->m = m;
+	pkt->frame = p;
+	pkt->l3_off = RTE_ETHER_HDR_LEN;
+	pkt->l4_off = l4_off;
+	pkt->pay_len = (uint16_t)(udp_len - sizeof(struct rte_udp_hdr));
+	pkt->ttl = ip[8];
+	pkt->tos = ip[1];
+	pkt->is_v6 = false;
+	key->scope = (uint32_t)port->idx << 24;
+	memcpy(&key->src_port_be, p + l4_off, 2 * sizeof(key->src_port_be));
+	tw_sess_key_map_v4(key->src, ip + 12);
+	tw_sess_key_map_v4(key->dst, ip + 16);
+	return true;
+}
+
+/*
+ * Checksums are verified only of packets that found a session: the kernel checks its own. The sum
+ * of the payload is kept for the reply, unless it was the device that looked.
+ */
+static inline bool
+ip_cksum_is_good(const struct pkt *pkt)
+{
+	const uint8_t *ip = pkt->frame + pkt->l3_off;
+	uint64_t a, b;
+	uint32_t c;
+
+	if (pkt->is_v6 ||
+		(pkt->m->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK) == RTE_MBUF_F_RX_IP_CKSUM_GOOD)
+		return true;
+	memcpy(&a, ip, sizeof(a));
+	memcpy(&b, ip + 8, sizeof(b));
+	memcpy(&c, ip + 16, sizeof(c));
+	return cksum_fold(cksum_word(a) + cksum_word(b) + c) == 0xffff;
+}
+
+static inline enum tw_dp_ctr
+verify_cksum(struct tw_dp_lcore *lc, const struct tw_port *port, struct pkt *pkt)
+{
+	const uint64_t hw = pkt->m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK;
+	const uint8_t *ip = pkt->frame + pkt->l3_off;
+	const uint8_t *udp = pkt->frame + pkt->l4_off;
+	const uint16_t udp_len = (uint16_t)(sizeof(struct rte_udp_hdr) + pkt->pay_len);
+	uint64_t pseudo, head;
+	uint16_t field;
+
+	if (!ip_cksum_is_good(pkt))
+		return TW_DP_CTR_BAD_IP_CKSUM;
+	memcpy(&field, udp + offsetof(struct rte_udp_hdr, dgram_cksum), sizeof(field));
+	pkt->has_pay_sum = false;
+	if (hw == RTE_MBUF_F_RX_L4_CKSUM_GOOD && field != 0)
+		return TW_DP_CTR_N;
+	pseudo = pkt->is_v6 ? cksum_pseudo_v6((const struct rte_ipv6_hdr *)ip, udp_len)
+			    : cksum_pseudo_v4((const struct rte_ipv4_hdr *)ip, udp_len);
+	memcpy(&head, udp, sizeof(head));
+	head = pseudo + cksum_word(head);
+	pkt->pay_sum = cksum_add(0, pkt_payload(pkt), pkt->pay_len);
+	pkt->has_pay_sum = true;
+	if (unlikely(field == 0)) {
+		if (pkt->is_v6)
+			return TW_DP_CTR_NO_UDP_CKSUM;
+		count(lc, TW_DP_CTR_ZERO_CKSUM, 1);
+		return TW_DP_CTR_N;
+	}
+	/* a device that says "bad" may be wrong (82599 and a checksum of zero): look again */
+	if (likely(cksum_fold(head + pkt->pay_sum) == 0xffff))
+		return TW_DP_CTR_N;
+	/* a sender on this host left the rest to a device: its field holds the pseudo header */
+	if (port->takes_partial_cksum &&
+		(hw == RTE_MBUF_F_RX_L4_CKSUM_NONE || field == cksum_fold(pseudo))) {
+		count(lc, TW_DP_CTR_PARTIAL_CKSUM, 1);
+		return TW_DP_CTR_N;
+	}
+	return TW_DP_CTR_BAD_UDP_CKSUM;
+}
+
+#endif /* DP_PARSE_H */
