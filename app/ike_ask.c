@@ -95,8 +95,9 @@ status_text(unsigned status)
 		[TW_IKE_MSG_OK] = "set up",
 		[TW_IKE_MSG_ALREADY] = "there already",
 		[TW_IKE_MSG_NOT_FOUND] = "the IKE daemon has none",
-		[TW_IKE_MSG_NO_CONNECTION] = "the IKE daemon has no connection to that peer in its "
-					     "configuration",
+		[TW_IKE_MSG_NO_CONNECTION] =
+			("the IKE daemon has no connection to that peer in its "
+			 "configuration"),
 		[TW_IKE_MSG_FAILED] = "the IKE daemon tried and failed, see its log",
 		[TW_IKE_MSG_TIMED_OUT] = "not set up in time",
 		[TW_IKE_MSG_BUSY] = "the IKE daemon sets up too many SAs already",

@@ -136,7 +136,7 @@ struct tw_engine *
 engine_new(const char *name)
 {
 	const struct tw_engine_ops *ops = tw_engine_find(name);
-	struct tw_engine *eng;
+	struct tw_engine *eng = NULL;
 	void *mem;
 
 	if (ops == NULL)
