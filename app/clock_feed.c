@@ -229,7 +229,9 @@ on_timer(void *arg, int64_t now_ns)
 	int64_t wait_ns;
 
 	wait_ns = tw_clock_feed_model(f)->epoch == 0 ? begin(f, now_ns) : follow(f, now_ns);
-	tw_loop_timer_set(f->loop, &f->timer, now_ns + wait_ns, on_timer, f);
+	/* all feeds in one turn of the loop: each wake-up may cost a data lcore its CPU */
+	tw_loop_timer_set(
+		f->loop, &f->timer, (now_ns / INTERVAL_NS) * INTERVAL_NS + wait_ns, on_timer, f);
 }
 
 void

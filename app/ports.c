@@ -60,6 +60,7 @@ entry_close(struct tw_ports *ps, struct tw_ports_entry *e)
 	const unsigned idx = e->port->idx;
 
 	tw_log(TW_LOG_PORT, TW_LOG_NOTICE, "port %s closed", e->port->cfg.name);
+	tw_nic_free(e->nic);
 	tw_clocks_get(ps->app->clocks, e->port->clock_idx)->users--;
 	tw_port_close(e->port);
 	memset(e, 0, sizeof(*e));
@@ -165,6 +166,9 @@ tw_ports_add(struct tw_ports *ps, const struct tw_port_cfg *cfg, char err[TW_POR
 	memset(e, 0, sizeof(*e));
 	e->port = port;
 	clock->users++;
+	if (tw_nic_new(ps->app, port, &e->nic) != 0)
+		tw_log(TW_LOG_PORT, TW_LOG_WARNING, "port %s: no memory to try its NIC's stamps",
+			port->cfg.name);
 	link_get(ps, port, &e->link);
 	tw_log(TW_LOG_PORT, TW_LOG_NOTICE, "port %s open: device %s (%s), interface %s, %u queue%s",
 		port->cfg.name, port->dev_name, port->driver,

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "nic.h"
 #include "tw_port.h"
 
 struct tw_app;
@@ -23,6 +24,7 @@ struct tw_ports_entry {
 	unsigned users;
 	bool is_going; /* taken from the data lcores, to be closed when they let go */
 	struct tw_port_link link;
+	struct tw_nic *nic; /* NULL: software stamps only */
 };
 
 /** @return NULL with errno ENOMEM */

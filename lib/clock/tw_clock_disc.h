@@ -146,4 +146,17 @@ enum tw_clock_verdict tw_clock_disc_sample(struct tw_clock_disc *d,
 /** The model to publish, valid until the next call. */
 const struct tw_clock *tw_clock_disc_model(const struct tw_clock_disc *d);
 
+/**
+ * The model of a NIC's counter: NIC to UTC by way of the TSC, for stamps that the NIC took. It is
+ * in phase with @p utc, so that stamps by either counter may be subtracted, and of its epoch.
+ *
+ * @param utc   TSC to UTC
+ * @param mono  TSC to any steady time, a line that never changes ...
+ * @param nic   ... NIC to that time: made by a discipline of its own whose reference is the TSC
+ * @param out   zero if there is none
+ * @return false: one of them has no model, or the NIC's counter was stepped a moment ago
+ */
+bool tw_clock_compose(const struct tw_clock *utc, const struct tw_clock *mono,
+	const struct tw_clock *nic, struct tw_clock *out);
+
 #endif /* TW_CLOCK_DISC_H */

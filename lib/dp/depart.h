@@ -12,31 +12,59 @@
 #include <rte_cycles.h>
 
 #include "dp_i.h"
+#include "nic.h"
 
 #define DEPART_DEVS 4 /* mean deviations allowed for */
 
-/** Stamp for a burst of @p n frames whose stamping begins now, at @p tsc. */
-static inline struct tw_sess_stamp
-departure(const struct tw_dp_lcore *lc, const struct tw_clock *clock, unsigned n, uint64_t tsc)
+/**
+ * Stamps for the @p n frames in scr->tx[], whose stamping begins now, at @p tsc: scr->tx_stamp, one
+ * for each, or else one for all.
+ */
+static inline const struct tw_sess_stamp *
+departures(struct tw_dp_lcore *lc, struct lc_port *lp, unsigned n, uint64_t tsc)
 {
+	const struct tw_clock *clock = clock_of(lc, lp);
 	const struct est *stamp = &lc->est_stamp[est_class(n)];
 	const struct est *tx = &lc->est_tx[est_class(n)];
+	const uint64_t devs_tsc = DEPART_DEVS * (stamp->dev_tsc + tx->dev_tsc);
 	const uint64_t half_tsc = tx->mean_tsc / 2;
+	uint64_t at_tsc = tsc + stamp->mean_tsc + half_tsc;
+	uint64_t error_tsc = half_tsc + devs_tsc;
+	uint64_t ahead_tsc;
+	enum tw_stamp_source source = TW_STAMP_TSC_TX;
 
-	return tw_sess_stamp_at(clock, tsc + stamp->mean_tsc + half_tsc, TW_STAMP_TSC_TX,
-		residue_ns(clock, half_tsc + DEPART_DEVS * (stamp->dev_tsc + tx->dev_tsc)));
+	if (unlikely(lp->tx_stamps != TW_DP_TX_SOFTWARE)) {
+		if (lp->tx_stamps == TW_DP_TX_SCHEDULED &&
+			nic_schedule(lc, lp, n, at_tsc + half_tsc + devs_tsc))
+			return lc->scr->tx_stamp;
+		ahead_tsc = nic_sample(lc, lp, at_tsc);
+		at_tsc += ahead_tsc / 2;
+		error_tsc += ahead_tsc;
+		if (lp->tx_stamps == TW_DP_TX_SAMPLED) {
+			at_tsc += (uint64_t)lp->bias_tsc;
+			error_tsc = DEPART_DEVS * lp->bias_dev_tsc;
+			source = TW_STAMP_TSC_CAL;
+		}
+	}
+	lc->scr->tx_one = tw_sess_stamp_at(clock, at_tsc, source, residue_ns(clock, error_tsc));
+	return &lc->scr->tx_one;
 }
 
-/** The same for one that is still to be protected, at @p seal_tsc. */
+/**
+ * The same for one that is still to be protected, at @p seal_tsc. Where others are scheduled it may
+ * have to wait behind them.
+ */
 static inline struct tw_sess_stamp
 departure_sealed(
-	const struct tw_dp_lcore *lc, const struct tw_clock *clock, unsigned n, uint64_t seal_tsc)
+	const struct tw_dp_lcore *lc, const struct lc_port *lp, unsigned n, uint64_t seal_tsc)
 {
+	const struct tw_clock *clock = clock_of(lc, lp);
 	const struct est *seal = &lc->est_seal[est_class(n)];
 	const struct est *tx = &lc->est_tx[est_class(n)];
 
 	return tw_sess_stamp_at(clock, seal_tsc + seal->mean_tsc, TW_STAMP_TSC_TX,
-		residue_ns(clock, tx->mean_tsc / 2 + DEPART_DEVS * seal->dev_tsc));
+		residue_ns(clock, tx->mean_tsc / 2 + DEPART_DEVS * seal->dev_tsc) +
+			(lp->tx_stamps == TW_DP_TX_SCHEDULED ? 2 * NIC_LEAD_NS : 0));
 }
 
 /* Moments of a burst on its way out. */
@@ -49,8 +77,11 @@ struct departed {
 
 /** Learn from a burst of @p n that has left; @p sealed of them were protected together. */
 static inline void
-departure_learn(struct tw_dp_lcore *lc, unsigned n, unsigned sealed, const struct departed *d)
+departure_learn(struct tw_dp_lcore *lc, struct lc_port *lp, unsigned n, unsigned sealed,
+	const struct departed *d)
 {
+	if (unlikely(lp->tx_stamps == TW_DP_TX_SCHEDULED))
+		nic_handed_over(lc, lp, d->end_tsc);
 	est_add(&lc->est_stamp[est_class(n)], d->tx_tsc - d->stamp_tsc);
 	est_add(&lc->est_tx[est_class(n)], d->end_tsc - d->tx_tsc);
 	if (d->seal_tsc != 0)

@@ -259,6 +259,8 @@ make_all(struct tw_dp *dp, char *err)
 	res = tw_xcore_qsbr_init(&dp->qsbr, dp->cfg.lcore_cnt);
 	for (unsigned i = 0; i < TW_DP_CLOCKS_MAX && res == 0; i++)
 		res = tw_xcore_clock_new(i == 0 ? &dp->cfg.clock : &none, &dp->clock[i]);
+	for (unsigned i = 0; i < TW_PORT_MAX && res == 0; i++)
+		res = tw_xcore_clock_new(&none, &dp->nic[i].model);
 	if (res == 0)
 		res = table_init(
 			&dp->table, dp->cfg.refl_max + dp->cfg.send_max, dp->cfg.socket_id);
@@ -323,6 +325,8 @@ tw_dp_free(struct tw_dp *dp)
 	free(dp->refl_ctl);
 	for (unsigned i = 0; i < TW_DP_CLOCKS_MAX; i++)
 		tw_xcore_clock_free(dp->clock[i]);
+	for (unsigned i = 0; i < TW_PORT_MAX; i++)
+		tw_xcore_clock_free(dp->nic[i].model);
 	free(dp);
 }
 

@@ -101,6 +101,22 @@ struct est {
 	uint64_t dev_tsc;
 };
 
+/* What control publishes of a port's NIC. */
+struct nic_pub {
+	struct tw_xcore_clock *model;
+	_Atomic uint32_t rx, tx; /* w: control */
+	_Atomic int64_t bias_tsc;
+	_Atomic uint64_t bias_dev_tsc;
+	_Atomic uint32_t is_armed; /* w: lcore of pair 0 to 1, control to 0 */
+	_Atomic uint64_t expected; /* w: that lcore, before it arms */
+};
+
+/* What an lcore saw of a port's NIC.   w: this lcore   r: control, relaxed */
+struct nic_seen {
+	struct tw_ctr good, bad, missing, sched_late;
+	_Atomic int64_t lag_sum_ns, lag_min_ns, lag_max_ns;
+};
+
 /* A queue pair as its lcore sees it. */
 struct lc_port {
 	struct tw_port *port; /* NULL: not ours */
@@ -111,6 +127,15 @@ struct lc_port {
 	uint32_t exc_tokens; /* frames to the kernel left in this period */
 	uint64_t empty_tsc;  /* the queue was seen empty then: nothing waits longer */
 	struct est wait;     /* how long that usually is before frames are found */
+
+	/* the NIC's time, refreshed in housekeeping */
+	uint8_t rx_stamps, tx_stamps; /* enum tw_dp_rx_stamps, tw_dp_tx_stamps */
+	uint32_t nic_seen;
+	struct tw_clock nic; /* NIC to UTC */
+	int64_t bias_tsc;
+	uint64_t bias_dev_tsc;
+	uint64_t sample_due_tsc; /* no sample before */
+	uint64_t sched_last;     /* departure of the last packet, ticks of the NIC */
 };
 
 /* A gap, for control to read while the next ones come. */
@@ -157,7 +182,9 @@ struct scratch {
 	struct tw_send_job sjob[BURST];
 	struct tw_send_reply reply[BURST];
 	struct tw_metrics_sample sample[BURST];
-	uint8_t job_of[BURST]; /* job whose frame stands in tx[] */
+	struct tw_sess_stamp tx_stamp[BURST]; /* departures, if each has its own */
+	struct tw_sess_stamp tx_one;          /* or one of all */
+	uint8_t job_of[BURST];                /* job whose frame stands in tx[] */
 };
 
 struct __rte_cache_aligned tw_dp_lcore {
@@ -203,6 +230,7 @@ struct __rte_cache_aligned tw_dp_lcore {
 	struct tw_ctr gap_total_ns;
 	struct tw_ctr gap_longest_ns;
 	struct gap gap[GAP_KEPT];
+	struct nic_seen nic[TW_PORT_MAX];
 
 #ifdef TW_DP_PHASES
 	struct phases phases;
@@ -240,6 +268,7 @@ struct tw_dp {
 	struct tw_dp_cfg cfg;
 	struct tw_xcore_qsbr qsbr;
 	struct tw_xcore_clock *clock[TW_DP_CLOCKS_MAX];
+	struct nic_pub nic[TW_PORT_MAX];
 	struct tw_xcore_flag stop;
 	struct table table;
 	int t2_off; /* dynamic field of mbufs: struct handover */

@@ -11,6 +11,7 @@
 
 #include "dp_i.h"
 #include "gaps.h"
+#include "nic.h"
 
 #define EXC_PERIOD_NS 10000000 /* frames to the kernel are limited per period */
 
@@ -226,6 +227,7 @@ tw_dp_housekeep(struct tw_dp_lcore *lc)
 	const struct est *seal = &lc->est_seal[0];
 
 	clocks_take(lc, rte_rdtsc());
+	nic_refresh(lc);
 	lc->gap_tsc = (uint64_t)tw_clock_ns_to_tsc(&lc->clock[0], GAP_NS);
 	lc->turn_class = TURN_CLASSES - 1; /* this belongs to the turn under way */
 	tw_pairs_age(lc->pairs, steady_at(lc, rte_rdtsc()));

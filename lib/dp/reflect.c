@@ -222,10 +222,9 @@ replies_make(struct tw_dp_lcore *lc, const struct lc_port *lp, unsigned n)
 /* T3 and the checksum that depends on it: the last writes before the device has the frames. */
 static void
 stamp_all(struct tw_dp_lcore *lc, const struct lc_port *lp, unsigned n,
-	const struct tw_sess_stamp *t3)
+	const struct tw_sess_stamp *t3, unsigned t3_step)
 {
 	const bool has_cksum = !lp->port->has_tx_udp_cksum;
-	const uint64_t t3_sum = cksum_word(rte_cpu_to_be_64(t3->ntp));
 	const struct tw_sess_stamp *t2 = NULL; /* mostly one for the whole burst */
 	struct scratch *scr = lc->scr;
 	uint16_t ee = 0;
@@ -237,13 +236,16 @@ stamp_all(struct tw_dp_lcore *lc, const struct lc_port *lp, unsigned n,
 		uint16_t field;
 
 		if (fmt->prot != TW_TST_PROT_ENCR) {
-			if (job->t2 != t2) {
+			if (job->t2 != t2 || t3_step != 0) {
 				t2 = job->t2;
 				ee = tw_reflect_ee(job, t3);
 			}
 			tw_tst_stamp_rep(fmt, job->payload, t3->ntp, ee);
-			sum += t3_sum + rte_cpu_to_be_16(ee);
+			sum += cksum_word(rte_cpu_to_be_64(t3->ntp)) + rte_cpu_to_be_16(ee);
+		} else if (t3_step != 0) {
+			scr->tx[k]->ol_flags &= ~lp->port->tx_sched_flag; /* T3 stands already */
 		}
+		t3 += t3_step;
 		if (!has_cksum)
 			continue;
 		field = cksum_udp(sum);
@@ -254,15 +256,15 @@ stamp_all(struct tw_dp_lcore *lc, const struct lc_port *lp, unsigned n,
 }
 
 static void
-transmit(struct tw_dp_lcore *lc, const struct lc_port *lp, unsigned n, bool is_predicted,
+transmit(struct tw_dp_lcore *lc, struct lc_port *lp, unsigned n, bool is_predicted,
 	uint64_t seal_tsc)
 {
 	struct scratch *scr = lc->scr;
 	struct departed d = {.stamp_tsc = rte_rdtsc()};
-	const struct tw_sess_stamp t3 = departure(lc, clock_of(lc, lp), n, d.stamp_tsc);
+	const struct tw_sess_stamp *t3 = departures(lc, lp, n, d.stamp_tsc);
 	unsigned sent;
 
-	stamp_all(lc, lp, n, &t3);
+	stamp_all(lc, lp, n, t3, t3 == scr->tx_stamp);
 	phase_end(lc, PHASE_STAMP);
 	if (is_predicted)
 		d.seal_tsc = seal_tsc;
@@ -270,7 +272,7 @@ transmit(struct tw_dp_lcore *lc, const struct lc_port *lp, unsigned n, bool is_p
 	sent = lp->is_live ? rte_eth_tx_burst(lp->eth_id, lp->queue, scr->tx, (uint16_t)n) : 0;
 	d.end_tsc = rte_rdtsc();
 	phase_end(lc, PHASE_TX);
-	departure_learn(lc, n, n, &d);
+	departure_learn(lc, lp, n, n, &d);
 	for (unsigned k = sent; k < n; k++) {
 		scr->rjob[scr->job_of[k]].is_refused = true;
 		drop(lc, scr->tx[k], TW_DP_CTR_REPLY_TX_FULL);
@@ -295,7 +297,7 @@ reflect_burst(struct tw_dp_lcore *lc, struct lc_port *lp, unsigned n)
 		phase_end(lc, PHASE_BUILD);
 		if (is_predicted) {
 			seal_tsc = rte_rdtsc();
-			t3 = departure_sealed(lc, clock_of(lc, lp), k, seal_tsc);
+			t3 = departure_sealed(lc, lp, k, seal_tsc);
 		}
 		(void)tw_reflect_protect(lc->refl, scr->rjob, n, &t3);
 	}

@@ -9,6 +9,7 @@
 #include <rte_prefetch.h>
 
 #include "dp_i.h"
+#include "nic.h"
 #include "parse.h"
 
 #define PREFETCH_AHEAD 6
@@ -160,6 +161,7 @@ rx_queue(struct tw_dp_lcore *lc, struct lc_port *lp)
 	const struct tw_clock *clock = clock_of(lc, lp);
 	struct scratch *scr = lc->scr;
 	uint64_t begin_tsc = rte_rdtsc(), tsc, wait_tsc, t2_tsc;
+	unsigned step = 0; /* one stamp for all */
 	const unsigned n = rte_eth_rx_burst(lp->eth_id, lp->queue, scr->rx, BURST);
 	unsigned k;
 
@@ -177,7 +179,11 @@ rx_queue(struct tw_dp_lcore *lc, struct lc_port *lp)
 	t2_tsc = arrival(lc, lp, tsc, &wait_tsc);
 	scr->stamp[0] =
 		tw_sess_stamp_at(clock, t2_tsc, TW_STAMP_TSC_RX, residue_ns(clock, wait_tsc));
-	k = parse_burst(lc, lp, scr->rx, n, scr->stamp, 0);
+	if (unlikely(lp->rx_stamps != TW_DP_RX_SOFTWARE)) {
+		nic_arrivals(lc, lp, scr->rx, n, scr->stamp, tsc, wait_tsc);
+		step = 1;
+	}
+	k = parse_burst(lc, lp, scr->rx, n, scr->stamp, step);
 	phase_end(lc, PHASE_PARSE);
 	if (k > 0)
 		dispatch(lc, lp, k, t2_tsc, wait_tsc, true);
@@ -190,6 +196,7 @@ handover_run(struct tw_dp_lcore *lc, struct rte_mbuf **m, unsigned n)
 {
 	struct scratch *scr = lc->scr;
 	struct lc_port *lp = NULL;
+	struct tw_sess_stamp soft;
 	unsigned run = 0, k;
 
 	for (unsigned i = 0; i < lc->pair_cnt; i++)
@@ -207,6 +214,9 @@ handover_run(struct tw_dp_lcore *lc, struct rte_mbuf **m, unsigned n)
 
 		scr->stamp[i] = tw_sess_stamp_at(clock_of(lc, lp), h->t2_tsc, TW_STAMP_TSC_RX,
 			residue_ns(clock_of(lc, lp), h->wait_tsc));
+		soft = scr->stamp[i];
+		if (unlikely(lp->rx_stamps != TW_DP_RX_SOFTWARE))
+			nic_arrival(lc, lp, m[i], &soft, h->t2_tsc, h->wait_tsc, &scr->stamp[i]);
 	}
 	k = parse_burst(lc, lp, m, run, scr->stamp, 1);
 	if (k > 0)

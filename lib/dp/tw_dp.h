@@ -111,6 +111,62 @@ unsigned tw_dp_poll(struct tw_dp *dp);
  */
 void tw_dp_clock_publish(struct tw_dp *dp, unsigned clock_idx, const struct tw_clock *model);
 
+/* Stamps by NICs ----------------------------------------------------------------------------- */
+
+/* Where arrivals of a port are taken from. */
+enum tw_dp_rx_stamps {
+	TW_DP_RX_SOFTWARE = 0,
+	TW_DP_RX_TEST, /* software; the NIC's are looked at and counted */
+	TW_DP_RX_NIC,  /* the NIC's, where they are plausible */
+};
+
+/* Where departures are taken from. */
+enum tw_dp_tx_stamps {
+	TW_DP_TX_SOFTWARE = 0,
+	TW_DP_TX_TEST,       /* software; samples are stamped by the NIC */
+	TW_DP_TX_SAMPLED,    /* software, corrected by what samples showed */
+	TW_DP_TX_SCHED_TEST, /* software; samples are sent on schedule and stamped by the NIC */
+	TW_DP_TX_SCHEDULED,  /* the NIC sends when the stamp says */
+};
+
+struct tw_dp_stamps {
+	enum tw_dp_rx_stamps rx;
+	enum tw_dp_tx_stamps tx;
+	int64_t bias_tsc; /* SAMPLED: departure - what software expected */
+	uint64_t bias_dev_tsc;
+};
+
+/** How a port's packets are stamped from now on. Context: control thread. */
+void tw_dp_stamps_set(struct tw_dp *dp, unsigned port_idx, const struct tw_dp_stamps *s);
+
+/** Publish the model of a NIC's clock, NIC to UTC (tw_clock_compose()); zero: none. Context:
+ *  control thread. */
+void tw_dp_nic_publish(struct tw_dp *dp, unsigned port_idx, const struct tw_clock *model);
+
+/**
+ * The sample under way: its departure can be asked for (tw_port_tx_stamp_read()).
+ * Context: control thread.
+ * @param expected  TSC at which software expected it, or ticks of the NIC it was scheduled for
+ * @return false: there is none
+ */
+bool tw_dp_sample_get(const struct tw_dp *dp, unsigned port_idx, uint64_t *expected);
+
+/** Done with it: the next packet may be one. Context: control thread. */
+void tw_dp_sample_done(struct tw_dp *dp, unsigned port_idx);
+
+/* What was seen of the NIC's arrival stamps, all lcores together, since the port was added. */
+struct tw_dp_nic_seen {
+	uint64_t good;      /* before we had the frame, and not long before */
+	uint64_t bad;       /* or not: software's was used */
+	uint64_t missing;   /* frames without one */
+	int64_t lag_sum_ns; /* of the good ones: read - stamped */
+	int64_t lag_min_ns, lag_max_ns;
+	uint64_t sched_late; /* bursts handed over after the departure they were to have */
+};
+
+/** Context: any thread. */
+void tw_dp_nic_seen(const struct tw_dp *dp, unsigned port_idx, struct tw_dp_nic_seen *out);
+
 /* Ports -------------------------------------------------------------------------------------- */
 
 /**

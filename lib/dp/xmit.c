@@ -133,26 +133,32 @@ stamp_one(const struct tw_port *port, struct tw_send_job *job, uint64_t sum,
 
 /* Stamp and send the jobs of one port, in order. */
 static void
-transmit(struct tw_dp_lcore *lc, const struct lc_port *lp, unsigned n, unsigned burst,
-	uint64_t seal_tsc)
+transmit(struct tw_dp_lcore *lc, struct lc_port *lp, unsigned n, unsigned burst, uint64_t seal_tsc)
 {
 	struct scratch *scr = lc->scr;
 	struct departed d = {.stamp_tsc = rte_rdtsc()};
-	const struct tw_sess_stamp t1 = departure(lc, clock_of(lc, lp), n, d.stamp_tsc);
-	const uint64_t t1_sum =
-		cksum_word(rte_cpu_to_be_64(t1.ntp)) + (uint64_t)rte_cpu_to_be_16(t1.ee);
+	const struct tw_sess_stamp *t1 = departures(lc, lp, n, d.stamp_tsc);
+	const unsigned t1_step = t1 == scr->tx_stamp;
 	bool is_predicted = false;
 	unsigned sent;
 
-	for (unsigned k = 0; k < n; k++)
-		is_predicted |= stamp_one(lp->port, &scr->sjob[scr->job_of[k]],
-			scr->sum[scr->job_of[k]], &t1, t1_sum);
+	for (unsigned k = 0; k < n; k++, t1 += t1_step) {
+		const uint64_t t1_sum =
+			cksum_word(rte_cpu_to_be_64(t1->ntp)) + (uint64_t)rte_cpu_to_be_16(t1->ee);
+
+		if (!stamp_one(lp->port, &scr->sjob[scr->job_of[k]], scr->sum[scr->job_of[k]], t1,
+			    t1_sum))
+			continue;
+		is_predicted = true;
+		if (t1_step != 0) /* T1 stands already */
+			scr->tx[k]->ol_flags &= ~lp->port->tx_sched_flag;
+	}
 	if (is_predicted)
 		d.seal_tsc = seal_tsc;
 	d.tx_tsc = rte_rdtsc();
 	sent = rte_eth_tx_burst(lp->eth_id, lp->queue, scr->tx, (uint16_t)n);
 	d.end_tsc = rte_rdtsc();
-	departure_learn(lc, n, burst, &d);
+	departure_learn(lc, lp, n, burst, &d);
 	count(lc, TW_DP_CTR_SENT, sent);
 	for (unsigned k = sent; k < n; k++) {
 		refuse(lc, &scr->sjob[scr->job_of[k]], TW_DP_CTR_SEND_TX_FULL);
@@ -162,19 +168,19 @@ transmit(struct tw_dp_lcore *lc, const struct lc_port *lp, unsigned n, unsigned 
 
 /* Encrypted requests carry their departure: now, plus what this burst will take. By clock. */
 static void
-departures_predict(const struct tw_dp_lcore *lc, unsigned n, uint64_t seal_tsc,
+departures_predict(struct tw_dp_lcore *lc, unsigned n, uint64_t seal_tsc,
 	struct tw_sess_stamp t1[TW_DP_CLOCKS_MAX])
 {
 	uint32_t made = 0;
 
 	for (unsigned i = 0; i < n; i++) {
 		const struct tw_send_sess *s = lc->scr->sjob[i].sess;
-		const struct tw_clock *clock = &lc->clock[s->clock_idx];
 
 		if (s->s.fmt->prot != TW_TST_PROT_ENCR || (made & 1U << s->clock_idx) != 0)
 			continue;
 		made |= 1U << s->clock_idx;
-		t1[s->clock_idx] = departure_sealed(lc, clock, n, seal_tsc);
+		t1[s->clock_idx] =
+			departure_sealed(lc, port_of(lc, &lc->scr->sjob[i]), n, seal_tsc);
 	}
 }
 
@@ -198,7 +204,7 @@ send_due(struct tw_dp_lcore *lc, int64_t now_ns)
 	tw_send_protect(lc->snd, scr->sjob, n, t1);
 	sums_make(lc, n);
 	for (unsigned first = 0; first < n; first++) {
-		const struct lc_port *lp;
+		struct lc_port *lp;
 
 		if (scr->rx[first] == NULL)
 			continue;

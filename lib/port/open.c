@@ -257,6 +257,7 @@ configure(struct tw_port *p, const struct tw_port_env *env, char *err)
 	info.rx_offload_capa |= p->nic->rx_offloads;
 	info.tx_offload_capa |= p->nic->tx_offloads;
 	choose_offloads(p, &info, &conf);
+	port_stamps_choose(p, &info, &conf);
 	/* what only the NIC beside the ethdev can is none of the ethdev's business */
 	conf.rxmode.offloads &= ~p->nic->rx_offloads;
 	conf.txmode.offloads &= ~p->nic->tx_offloads;
@@ -362,6 +363,8 @@ bring_up(struct tw_port *p, const struct tw_port_env *env, char *err)
 	res = port_socket_give(p, env, err);
 	if (res == 0 && p->nic->opened != NULL)
 		res = p->nic->opened(p);
+	if (res == 0)
+		port_stamps_open(p);
 	if (res != 0)
 		return res;
 	if (p->priv->profile.leaves_xdp)

@@ -55,6 +55,11 @@ bool port_args_have(const char *args, const char *key_value);
 /* nic.c */
 extern const struct tw_port_nic port_nic_ethdev;
 
+/* stamps.c */
+void port_stamps_choose(
+	struct tw_port *p, const struct rte_eth_dev_info *info, struct rte_eth_conf *conf);
+void port_stamps_open(struct tw_port *p);
+
 /* exception.c */
 int port_exception_open(struct tw_port *p, int socket_id, char *err);
 void port_exception_close(struct tw_port *p);

@@ -61,6 +61,22 @@ struct tw_port_nic {
 	int (*timesync_read_tx_timestamp)(const struct tw_port *p, struct timespec *ts);
 };
 
+/* How packets are to be stamped: the best that works, or no better than this. */
+enum tw_port_stamps {
+	TW_PORT_STAMPS_AUTO = 0,
+	TW_PORT_STAMPS_SOFTWARE,
+	TW_PORT_STAMPS_SAMPLED,   /* departures: software, corrected by stamps of samples */
+	TW_PORT_STAMPS_SCHEDULED, /* departures: the NIC sends when we say */
+	TW_PORT_STAMPS_N
+};
+
+/* How a NIC's clock is read. */
+enum tw_port_time {
+	TW_PORT_TIME_NONE = 0,
+	TW_PORT_TIME_READ_CLOCK, /* rte_eth_read_clock: ticks */
+	TW_PORT_TIME_TIMESYNC,   /* rte_eth_timesync_read_time: ns */
+};
+
 /* What the operator asks for. Zero or "" takes the default. */
 struct tw_port_cfg {
 	char name[TW_PORT_NAME_SIZE]; /* how operations name it; required */
@@ -76,6 +92,8 @@ struct tw_port_cfg {
 	char tap[TW_PORT_IFNAME_SIZE]; /* exception interface; default dtap<idx> */
 	uint32_t exception_pps;        /* frames/s a data lcore may send there; default 100,000 */
 	char clock[TW_PORT_NAME_SIZE]; /* name of its clock: the caller's; gives clock_idx */
+	uint8_t rx_stamps;             /* enum tw_port_stamps: AUTO or SOFTWARE */
+	uint8_t tx_stamps;             /* enum tw_port_stamps */
 	bool is_promisc;
 	const struct tw_port_nic *nic; /* default: ethdev's */
 	void *nic_arg;                 /* for them */
@@ -122,6 +140,14 @@ struct tw_port {
 	unsigned ifindex;                    /* the same, 0 if none */
 	struct rte_mempool *pool;            /* received frames and replies */
 	const struct tw_port_nic *nic;       /* never NULL */
+
+	/* what the device says it can do with time, with a clock that can be read */
+	uint8_t time_by;                       /* enum tw_port_time */
+	bool has_rx_stamp;                     /* arrivals, in a field of the buffer */
+	bool has_tx_stamp;                     /* departures, one at a time */
+	bool has_tx_sched;                     /* departures on schedule, by the same field */
+	int stamp_off;                         /* the field */
+	uint64_t rx_stamp_flag, tx_sched_flag; /* of the buffer */
 
 	/* exception path, owned attach; NULL and RTE_MAX_ETHPORTS else */
 	uint16_t tap_eth_id;
@@ -171,6 +197,15 @@ bool tw_port_wants_restart(const struct tw_port *p);
 
 /** Stop and start the device. Context: control lcore. @return 0, is_started; or -errno, stopped */
 int tw_port_restart(struct tw_port *p);
+
+/** Read the clock of the NIC. Context: control lcore. @return 0 or -errno */
+int tw_port_time_read(const struct tw_port *p, uint64_t *ticks);
+
+/**
+ * The departure of a packet marked RTE_MBUF_F_TX_IEEE1588_TMST, by the same clock.
+ * Context: control lcore. @return 0, or -errno: none there
+ */
+int tw_port_tx_stamp_read(const struct tw_port *p, uint64_t *ticks);
 
 struct tw_port_link {
 	bool is_up;

@@ -314,3 +314,76 @@ Test(follow, stamps_across_the_ntp_era_of_2036)
 	cr_assert_lt(last >> 32, 10);
 	cr_assert_eq(run.d.stats.steps, 1);
 }
+
+/* A NIC's counter with a rate of its own; the TSC is read between two reads of it. */
+struct nic {
+	double hz;
+	uint64_t first;
+};
+
+static uint64_t
+nic_ticks(const struct nic *nic, const struct sim_clock *s, uint64_t tsc0)
+{
+	return nic->first + (uint64_t)((double)(s->tsc - tsc0) / HZ * nic->hz);
+}
+
+static struct tw_clock_reading
+nic_read(const struct nic *nic, struct sim_clock *s, uint64_t tsc0, const struct tw_clock *mono)
+{
+	struct tw_clock_reading r;
+
+	sim_advance(s, sim_random(s) % 50);
+	r.tsc_before = nic_ticks(nic, s, tsc0);
+	sim_advance(s, 60 + sim_random(s) % 20);
+	r.ref = tw_clock_at(mono, s->tsc);
+	sim_advance(s, 60 + sim_random(s) % 20);
+	r.tsc_after = nic_ticks(nic, s, tsc0);
+	return r;
+}
+
+Test(follow, stamps_of_a_nic_are_in_phase_with_those_of_the_counter)
+{
+	static const struct tw_clock_sync steady = {.is_synced = true};
+	const struct nic nic = {.hz = 1e9 * (1 + 20e-6), .first = 77777};
+	struct run run = start(30);
+	struct tw_clock mono = run.d.model, both;
+	struct tw_clock_reading r[32];
+	const uint64_t tsc0 = run.s.tsc;
+	struct tw_clock_disc d;
+	uint32_t breaches = 0, looks = 0, worst = 0;
+
+	tw_clock_disc_init(&d, NULL);
+	cr_assert_not(tw_clock_compose(&run.d.model, &mono, &d.model, &both));
+	cr_assert_eq(both.epoch, 0);
+	for (int i = 0; i < 32; i++) {
+		r[i] = nic_read(&nic, &run.s, tsc0, &mono);
+		for (int k = 0; k < 3; k++)
+			turn(&run);
+	}
+	cr_assert_eq(tw_clock_disc_calibrate(&d, r, 32, &steady), 0);
+	for (int i = 0; i < 10000; i++) {
+		struct tw_stamp st;
+		int64_t off;
+
+		turn(&run);
+		r[0] = nic_read(&nic, &run.s, tsc0, &mono);
+		tw_clock_disc_sample(&d, r, 1, &steady);
+		if (!tw_clock_compose(&run.d.model, &mono, &d.model, &both))
+			continue;
+		cr_assert_eq(both.epoch, run.d.model.epoch);
+		sim_advance(&run.s, MS_TICKS / 3);
+		st = tw_clock_stamp(&both, nic_ticks(&nic, &run.s, tsc0), TW_STAMP_NIC_RX);
+		off = st.time.ns - sim_ref_ns(&run.s);
+		looks++;
+		breaches += (uint64_t)llabs(off) > st.stamp_error_ns;
+		if ((uint64_t)llabs(off) > worst)
+			worst = (uint32_t)llabs(off);
+	}
+	cr_log_info("%u looks, %u breaches, worst %u ns, stated %u ns", looks, breaches, worst,
+		both.stamp_error_ns);
+	cr_assert_gt(looks, 9000);
+	cr_assert_leq(breaches, looks / 1000);
+	cr_assert_lt(both.stamp_error_ns, 400);
+	free(run.off_ns);
+	free(run.stated_ns);
+}

@@ -14,6 +14,12 @@
 /* In the order of enum tw_port_attach, without the default. */
 static const char *const port_attach[] = {"owned", "shared", NULL};
 
+/* In the order of enum tw_port_stamps. */
+static const char *const rx_stamps[] = {"auto", "software", NULL};
+static const char *const tx_stamps[] = {"auto", "software", "sampled", "scheduled", NULL};
+
+static const char *const port_what[] = {"all", "timestamps", NULL};
+
 static const char *
 attach_name(enum tw_port_attach attach)
 {
@@ -101,6 +107,8 @@ cfg_fill(const struct tw_args *args, struct tw_port_cfg *cfg)
 	snprintf(cfg->dev, sizeof(cfg->dev), "%s", tw_args_str(args, "dev"));
 	snprintf(cfg->args, sizeof(cfg->args), "%s", tw_args_str(args, "args"));
 	snprintf(cfg->clock, sizeof(cfg->clock), "%s", tw_args_str(args, "clock"));
+	cfg->rx_stamps = (uint8_t)tw_args_enum(args, "rx_timestamps");
+	cfg->tx_stamps = (uint8_t)tw_args_enum(args, "tx_timestamps");
 	snprintf(cfg->tap, sizeof(cfg->tap), "%s", tw_args_str(args, "tap"));
 }
 
@@ -154,7 +162,10 @@ op_show(struct tw_app *app, const struct tw_args *args, struct tw_out *out)
 		e = tw_ports_find(app->ports, name);
 		if (e == NULL)
 			return no_port(out, name);
-		put_port(out, e);
+		if (tw_args_enum(args, "what") == 1)
+			tw_nic_show(out, e->port, e->nic);
+		else
+			put_port(out, e);
 		return 0;
 	}
 	tw_out_arr(out, "ports");
@@ -261,6 +272,8 @@ config_lines(struct tw_app *app, struct tw_op_lines *lines)
 		word_pair(&w, "args", c->args);
 		word_pair(&w, "attach", attach_name(c->attach));
 		word_pair(&w, "clock", strcmp(c->clock, "system") != 0 ? c->clock : NULL);
+		word_pair(&w, "rx_timestamps", c->rx_stamps != 0 ? rx_stamps[c->rx_stamps] : NULL);
+		word_pair(&w, "tx_timestamps", c->tx_stamps != 0 ? tx_stamps[c->tx_stamps] : NULL);
 		word_pair(&w, "mtu", c->mtu != 0 ? mtu : NULL);
 		word_pair(&w, "queues", c->queue_cnt != 0 ? queues : NULL);
 		word_pair(&w, "descriptors", c->desc_cnt != 0 ? desc : NULL);
