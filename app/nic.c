@@ -110,8 +110,9 @@ static void
 sample_look(struct tw_nic *n)
 {
 	uint64_t expected, ticks;
+	bool is_scheduled;
 
-	if (!tw_dp_sample_get(n->app->dp, n->port->idx, &expected)) {
+	if (!tw_dp_sample_get(n->app->dp, n->port->idx, &expected, &is_scheduled)) {
 		n->waiting = 0;
 		return;
 	}
@@ -119,7 +120,7 @@ sample_look(struct tw_nic *n)
 		if (++n->waiting < SAMPLE_TURNS)
 			return;
 		n->samples_lost++;
-	} else if (n->use.tx == TW_DP_TX_SCHED_TEST) {
+	} else if (is_scheduled) { /* the lcore may still be in the mode before */
 		sched_learn(n, expected, ticks);
 	} else {
 		bias_learn(n, expected, ticks);

@@ -10,6 +10,8 @@
 
 #define DEVICE_WAY_NS  100000  /* a frame may take this long from the wire to the queue */
 #define SAMPLE_NS      1000000 /* between samples of departures */
+#define ARMED_SOFT     1       /* a sample under way: `expected` is a counter value ... */
+#define ARMED_SCHED    2       /* ... or ticks of the NIC */
 #define TEST_AHEAD_NS  3000    /* a sample is held for so long: to be told from not at all */
 #define SCHED_AHEAD_NS 1000000 /* a schedule further ahead than this has gone wrong */
 
@@ -171,7 +173,8 @@ nic_sample(struct tw_dp_lcore *lc, struct lc_port *lp, uint64_t expected_tsc)
 	}
 	lc->scr->tx[0]->ol_flags |= RTE_MBUF_F_TX_IEEE1588_TMST;
 	atomic_store_explicit(&pub->expected, expected, memory_order_relaxed);
-	atomic_store_explicit(&pub->is_armed, 1, memory_order_release);
+	atomic_store_explicit(
+		&pub->is_armed, ahead_tsc != 0 ? ARMED_SCHED : ARMED_SOFT, memory_order_release);
 	return ahead_tsc;
 }
 
@@ -202,12 +205,14 @@ tw_dp_nic_publish(struct tw_dp *dp, unsigned port_idx, const struct tw_clock *mo
 }
 
 bool
-tw_dp_sample_get(const struct tw_dp *dp, unsigned port_idx, uint64_t *expected)
+tw_dp_sample_get(const struct tw_dp *dp, unsigned port_idx, uint64_t *expected, bool *is_scheduled)
 {
 	const struct nic_pub *pub = &dp->nic[port_idx];
+	const uint32_t armed = atomic_load_explicit(&pub->is_armed, memory_order_acquire);
 
-	if (atomic_load_explicit(&pub->is_armed, memory_order_acquire) == 0)
+	if (armed == 0)
 		return false;
+	*is_scheduled = armed == ARMED_SCHED;
 	*expected = atomic_load_explicit(&pub->expected, memory_order_relaxed);
 	return true;
 }

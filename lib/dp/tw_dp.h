@@ -146,10 +146,12 @@ void tw_dp_nic_publish(struct tw_dp *dp, unsigned port_idx, const struct tw_cloc
 /**
  * The sample under way: its departure can be asked for (tw_port_tx_stamp_read()).
  * Context: control thread.
- * @param expected  TSC at which software expected it, or ticks of the NIC it was scheduled for
+ * @param expected      TSC at which software expected it, or ticks of the NIC
+ * @param is_scheduled  the latter: it was to leave then
  * @return false: there is none
  */
-bool tw_dp_sample_get(const struct tw_dp *dp, unsigned port_idx, uint64_t *expected);
+bool tw_dp_sample_get(
+	const struct tw_dp *dp, unsigned port_idx, uint64_t *expected, bool *is_scheduled);
 
 /** Done with it: the next packet may be one. Context: control thread. */
 void tw_dp_sample_done(struct tw_dp *dp, unsigned port_idx);
