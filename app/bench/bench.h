@@ -35,6 +35,7 @@ enum work {
 	WORK_SEND,
 	WORK_COLLECT,
 	WORK_TURNAROUND,
+	WORK_PACING,
 	WORK_LCORES,
 	WORK_IO,    /* baselines: receive and transmit, nothing between ... */
 	WORK_SWAP,  /* ... addresses and ports exchanged ... */
@@ -50,8 +51,23 @@ struct bench_case {
 	bool is_random;      /* order of the sessions */
 	uint8_t loss_pct;    /* requests that never came: the reflector's numbers fall behind */
 	uint8_t reorder_pct; /* requests that come three packets late */
-	uint8_t corrupt_permille; /* a wrong checksum, or a right one over a wrong HMAC */
-	uint32_t budget, stretch; /* cyc, ns for the turnaround; 0: none */
+	uint8_t corrupt_permille;           /* a wrong checksum, or a right one over a wrong HMAC */
+	uint32_t budget, stretch;           /* cyc, ns for turnaround and pacing; 0: none */
+	double ratio_budget, ratio_stretch; /* against another case; 0: none */
+	bool is_ratio_min;                  /* at least so much; else at most */
+};
+
+/* Departures against schedule, all runs together. */
+struct bench_pacing {
+	uint64_t scheduled, sent, skipped;
+	uint64_t late;       /* of those sent: more than 1 ms behind schedule */
+	uint64_t t1_outside; /* T1 further from the departure than its Error Estimate */
+	uint64_t gaps;
+	uint64_t apart; /* packets that gaps touched: not in the figures */
+	int64_t max_ns, span_ns;
+	double p50_ns, apart_pct;
+	double spinner_pct;   /* time that a spinner on this core lost to gaps */
+	double apart_max_pct; /* what may stand apart */
 };
 
 struct bench_result {
@@ -59,11 +75,13 @@ struct bench_result {
 	double bound_cyc;             /* 0: none */
 	double ratio;                 /* against another case; 0: none */
 	const char *ratio_of;
-	double ns, ns_p99; /* 0: none */
-	uint64_t packets;  /* timed */
-	uint64_t pairs;    /* blocks with their HMAC computed inside the timed part */
-	uint64_t checked;  /* by the slow path */
-	uint64_t lag;      /* of the reflector's number at the end, one session */
+	double ns, ns_p99; /* 0: none; with pacing both are the p99 */
+	double mpps;       /* 0: what the cycles allow */
+	struct bench_pacing pacing;
+	uint64_t packets; /* timed */
+	uint64_t pairs;   /* blocks with their HMAC computed inside the timed part */
+	uint64_t checked; /* by the slow path */
+	uint64_t lag;     /* of the reflector's number at the end, one session */
 	double create_per_s, delete_per_s;
 	double session_octets;
 };
@@ -115,6 +133,7 @@ struct rig {
 	uint32_t *rep_seq; /* next number of a reply */
 	uint32_t next;     /* session whose turn it is */
 	uint64_t rng;
+	uint32_t lose_first; /* so many requests get lost, whatever the case says */
 	uint64_t checked;
 	unsigned turns;
 	double create_per_s, session_octets;
@@ -142,6 +161,10 @@ rnd(uint64_t *s)
 }
 
 /* cases.c */
+#define BENCH_COUNTS 6
+#define BENCH_FMTS   3
+extern const uint32_t bench_counts[BENCH_COUNTS];
+extern const struct tw_tst_fmt *const bench_fmts[BENCH_FMTS];
 unsigned cases_make(const struct bench_opts *opts, struct bench_case **out);
 const char *case_mode(const struct bench_case *c);
 
@@ -168,6 +191,11 @@ rig_turn(struct rig *r, struct tw_dp_lcore *lc)
 	return n;
 }
 
+/* send.c: also for pacing.c */
+struct tw_send_sess *rig_sender(
+	struct rig *r, uint32_t sess, uint64_t interval_ns, uint64_t count, int64_t start_in_ns);
+void rig_sender_end(struct rig *r, struct tw_send_sess *s);
+
 /* frames.c */
 struct rte_mbuf *frame_request(
 	struct rig *r, uint32_t sess, unsigned queue, uint32_t seq, struct meta *meta);
@@ -183,10 +211,17 @@ void frame_turn(struct rig *r, struct rte_mbuf *m, struct meta *meta);
 void run_reflect(struct bench *b, const struct bench_case *c, struct bench_result *res);
 void run_send(struct bench *b, const struct bench_case *c, struct bench_result *res);
 void run_turnaround(struct bench *b, const struct bench_case *c, struct bench_result *res);
+void run_pacing(struct bench *b, const struct bench_case *c, struct bench_result *res);
 void run_lcores(struct bench *b, const struct bench_case *c, struct bench_result *res);
 void run_base(struct bench *b, const struct bench_case *c, struct bench_result *res);
 
+/* faults.c: what happens to frames on their way */
+bool is_lost(struct rig *r);
+void reorder(struct rig *r, struct rte_mbuf **m, struct meta *meta, unsigned n);
+void corrupt(struct rig *r, struct rte_mbuf *m, struct meta *meta, unsigned hmac_off);
+
 /* reflect.c: also for lcores.c */
+#define LAG_FIRST 100001 /* of the reflector's number, before a lossy case is timed */
 unsigned batch_make(struct rig *r, unsigned queue, unsigned n);
 void batch_check(struct rig *r, unsigned queue, unsigned n, unsigned every);
 
@@ -198,5 +233,7 @@ const char *bench_engine(const struct bench *b); /* the one in use */
 void runs_sum(double *cyc, unsigned n, struct bench_result *res);
 void report_head(const struct bench *b);
 void report_case(const struct bench *b, const struct bench_case *c, const struct bench_result *res);
+void report_tail(const struct bench *b, const struct bench_case *c, const struct bench_result *res,
+	unsigned n);
 
 #endif /* BENCH_H */

@@ -11,37 +11,38 @@
 
 #include "bench.h"
 
-#define CASES_MAX 512
+#define CASES_MAX 1024
 #define OPEN      (&tw_tst_open)
 #define AUTH      (&tw_tst_auth)
 #define ENCR      (&tw_tst_encr)
 
 /* clang-format off */
 static const struct bench_case budgets[] = {
-	{"ring-io", WORK_IO, OPEN, 83, 1, false, 0, 0, 0, 0, 0},
-	{"swap-5tuple", WORK_SWAP, OPEN, 83, 1, false, 0, 0, 0, 0, 0},
-	{"stamp", WORK_STAMP, OPEN, 83, 1, false, 0, 0, 0, 0, 0},
-	{"reflect-open-1", WORK_REFLECT, OPEN, 83, 1, false, 0, 0, 0, 110, 85},
-	{"reflect-auth-1", WORK_REFLECT, AUTH, 154, 1, false, 0, 0, 0, 230, 190},
-	{"reflect-auth-1-lossy", WORK_REFLECT, AUTH, 154, 1, false, 1, 1, 0, 330, 290},
-	{"reflect-encr-64", WORK_REFLECT, ENCR, 154, 64, false, 0, 0, 0, 480, 400},
-	{"reflect-auth-16k", WORK_REFLECT, AUTH, 154, 16384, true, 0, 0, 0, 350, 300},
-	{"reflect-auth-1m", WORK_REFLECT, AUTH, 154, 1000000, true, 0, 0, 0, 800, 600},
-	{"send-auth-1", WORK_SEND_COLLECT, AUTH, 154, 1, false, 0, 0, 0, 300, 240},
-	{"turnaround-open", WORK_TURNAROUND, OPEN, 83, 1, false, 0, 0, 0, 500, 200},
-	{"turnaround-auth", WORK_TURNAROUND, AUTH, 154, 1, false, 0, 0, 0, 0, 0},
+	{"ring-io", WORK_IO, OPEN, 83, 1, false, 0, 0, 0, 0, 0, 0, 0, false},
+	{"swap-5tuple", WORK_SWAP, OPEN, 83, 1, false, 0, 0, 0, 0, 0, 0, 0, false},
+	{"stamp", WORK_STAMP, OPEN, 83, 1, false, 0, 0, 0, 0, 0, 0, 0, false},
+	{"reflect-open-1", WORK_REFLECT, OPEN, 83, 1, false, 0, 0, 0, 110, 85, 0, 0, false},
+	{"reflect-auth-1", WORK_REFLECT, AUTH, 154, 1, false, 0, 0, 0, 230, 190, 0, 0, false},
+	{"reflect-auth-1-lossy", WORK_REFLECT, AUTH, 154, 1, false, 1, 1, 0, 330, 290, 0, 0, false},
+	{"reflect-encr-64", WORK_REFLECT, ENCR, 154, 64, false, 0, 0, 0, 480, 400, 0, 0, false},
+	{"reflect-auth-16k", WORK_REFLECT, AUTH, 154, 16384, true, 0, 0, 0, 350, 300, 0, 0, false},
+	{"reflect-auth-1m", WORK_REFLECT, AUTH, 154, 1000000, true, 0, 0, 0, 800, 600, 0, 0, false},
+	{"send-auth-1", WORK_SEND_COLLECT, AUTH, 154, 1, false, 0, 0, 0, 300, 240, 0, 0, false},
+	{"turnaround-open", WORK_TURNAROUND, OPEN, 83, 1, false, 0, 0, 0, 500, 200, 0, 0, false},
+	{"turnaround-auth", WORK_TURNAROUND, AUTH, 154, 1, false, 0, 0, 0, 0, 0, 1.1, 1.0, false},
+	{"pacing-1mpps", WORK_PACING, AUTH, 154, 1, false, 0, 0, 0, 2000, 500, 0, 0, false},
+	{"reflect-2lcores", WORK_LCORES, AUTH, 154, 64, false, 0, 0, 0, 0, 0, 1.8, 1.8, true},
 };
-static const struct bench_case lcores2 =
-	{"reflect-2lcores", WORK_LCORES, AUTH, 154, 64, false, 0, 0, 0, 0, 0};
 /* clang-format on */
 
-static const struct tw_tst_fmt *const fmts[] = {OPEN, AUTH, ENCR};
+const struct tw_tst_fmt *const bench_fmts[BENCH_FMTS] = {OPEN, AUTH, ENCR};
+const uint32_t bench_counts[BENCH_COUNTS] = {1, 64, 1024, 16384, 131072, 1000000};
 static const uint16_t sizes[] = {83, 154, 512, 1500};
-static const uint32_t counts[] = {1, 64, 1024, 16384, 131072, 1000000};
 static const enum work works[] = {WORK_REFLECT, WORK_SEND_COLLECT, WORK_SEND, WORK_COLLECT};
 
-/* A sender needs some 50 KiB for its metrics and its window. */
-#define SENDERS_MAX 16384
+/* A sender needs some 50 KiB for its metrics and its window: so many of them in these cases. */
+#define SENDERS_MAX  16384
+#define SENDERS_MOST 131072 /* in one, "sendcollect" of each mode */
 
 const char *
 case_mode(const struct bench_case *c)
@@ -89,9 +90,10 @@ name_it(struct bench_case *c)
 				 : "-seq");
 	if (c->loss_pct + c->reorder_pct + c->corrupt_permille > 0)
 		snprintf(c->name + n, sizeof(c->name) - (size_t)n, "-%s",
-			c->loss_pct      ? "loss"
-			: c->reorder_pct ? "reorder"
-					 : "corrupt");
+			c->loss_pct > 0 && c->reorder_pct > 0 ? "lossy"
+			: c->loss_pct > 0                     ? "loss"
+			: c->reorder_pct > 0                  ? "reorder"
+							      : "corrupt");
 }
 
 static void
@@ -101,7 +103,35 @@ add(struct bench_case *out, unsigned *n, struct bench_case c)
 	out[(*n)++] = c;
 }
 
-/* Sizes with one session, counts and orders with the smallest frame, faults with 1 and 64. */
+/* Clean, and what may happen to the input: 1 % lost, 1 % late, both, 0.1 % corrupt. */
+static void
+add_faults(struct bench_case *out, unsigned *n, struct bench_case c)
+{
+	static const struct {
+		uint8_t loss_pct, reorder_pct, corrupt_permille;
+	} faults[] = {{1, 0, 0}, {0, 1, 0}, {1, 1, 0}, {0, 0, 1}};
+
+	add(out, n, c);
+	for (unsigned i = 0; c.work != WORK_SEND && i < TW_ARRAY_SIZE(faults); i++) {
+		c.loss_pct = faults[i].loss_pct;
+		c.reorder_pct = faults[i].reorder_pct;
+		c.corrupt_permille = faults[i].corrupt_permille;
+		add(out, n, c);
+	}
+}
+
+static uint32_t
+sessions_max(const struct bench_case *c)
+{
+	if (c->work == WORK_REFLECT)
+		return UINT32_MAX;
+	return c->work == WORK_SEND_COLLECT ? SENDERS_MOST : SENDERS_MAX;
+}
+
+/*
+ * All sizes with one session, all counts and orders with the smallest frame; faults wherever there
+ * is one session, and with 64. Senders have an order of their own: by schedule.
+ */
 static void
 add_mode(struct bench_case *out, unsigned *n, enum work w, const struct tw_tst_fmt *fmt)
 {
@@ -110,39 +140,34 @@ add_mode(struct bench_case *out, unsigned *n, enum work w, const struct tw_tst_f
 	for (unsigned i = 0; i < TW_ARRAY_SIZE(sizes); i++) {
 		c.frame = sizes[i];
 		if (c.frame >= frame_min(fmt))
-			add(out, n, c);
+			add_faults(out, n, c);
 	}
 	c.frame = frame_min(fmt);
-	for (unsigned i = 1; i < TW_ARRAY_SIZE(counts); i++) {
-		c.sessions = counts[i];
-		if (w != WORK_REFLECT && c.sessions > SENDERS_MAX)
+	c.sessions = 64;
+	add_faults(out, n, c);
+	for (unsigned i = 1; i < BENCH_COUNTS; i++) {
+		c.sessions = bench_counts[i];
+		if (c.sessions > sessions_max(&c))
 			continue;
 		c.is_random = false;
-		add(out, n, c);
+		if (c.sessions != 64)
+			add(out, n, c);
 		c.is_random = true;
 		if (w == WORK_REFLECT)
 			add(out, n, c);
-	}
-	c.is_random = false;
-	for (unsigned i = 0; w == WORK_REFLECT && i < 2; i++) {
-		c.sessions = counts[i];
-		c.loss_pct = 1;
-		add(out, n, c);
-		c.loss_pct = 0;
-		c.reorder_pct = 1;
-		add(out, n, c);
-		c.reorder_pct = 0;
-		c.corrupt_permille = 1;
-		add(out, n, c);
-		c.corrupt_permille = 0;
 	}
 }
 
 static bool
 is_wanted(const struct bench_opts *o, const struct bench_case *c)
 {
-	/* baselines are part of every bound */
-	return c->work >= WORK_IO || o->filter == NULL || fnmatch(o->filter, c->name, 0) == 0;
+	if (c->work >= WORK_IO || o->filter == NULL)
+		return true; /* baselines are part of every bound */
+	if (fnmatch(o->filter, c->name, 0) == 0)
+		return true;
+	/* and the open one of the ratio */
+	return strcmp(c->name, "turnaround-open") == 0 &&
+	       fnmatch(o->filter, "turnaround-auth", 0) == 0;
 }
 
 unsigned
@@ -153,10 +178,9 @@ cases_make(const struct bench_opts *opts, struct bench_case **out)
 
 	need(all != NULL, "no memory for the list of cases");
 	memcpy(all, budgets, sizeof(budgets));
-	all[n++] = lcores2;
 	for (unsigned w = 0; !opts->is_quick && w < TW_ARRAY_SIZE(works); w++)
-		for (unsigned f = 0; f < TW_ARRAY_SIZE(fmts); f++)
-			add_mode(all, &n, works[w], fmts[f]);
+		for (unsigned f = 0; f < BENCH_FMTS; f++)
+			add_mode(all, &n, works[w], bench_fmts[f]);
 	for (unsigned i = 0; i < n; i++)
 		if (is_wanted(opts, &all[i]))
 			all[k++] = all[i];

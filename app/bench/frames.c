@@ -288,7 +288,8 @@ take_request(struct rig *r, struct rte_mbuf *m, struct meta *meta, bool is_full)
 	struct tw_sess_key key;
 	uint8_t p[128];
 
-	*meta = (struct meta){.sess = tw_load_be32(f + IP_OFF + 16) - (10u << 24)};
+	*meta = (struct meta){
+		.sess = tw_load_be32(f + IP_OFF + 16) - (10u << 24), .is_valid = true};
 	if (meta->sess >= r->c->sessions)
 		wrong(r, meta, "destination");
 	meta->seq = r->seq[meta->sess]++;

@@ -139,6 +139,7 @@ run_lcores(struct bench *b, const struct bench_case *c, struct bench_result *res
 	double cyc[ROUNDS], ratio[ROUNDS], one, both;
 	struct bench_result ratios = {0};
 	struct churn churn = {.r = r};
+	uint64_t begin_tsc;
 	pthread_t control;
 
 	need(lane != NULL, "no memory");
@@ -147,6 +148,7 @@ run_lcores(struct bench *b, const struct bench_case *c, struct bench_result *res
 		lane[q].queue = q;
 		tw_dp_offline(tw_dp_lcore_at(r->dp, q));
 	}
+	begin_tsc = rte_rdtsc();
 	churn_start(&churn, &control);
 	(void)round_run(b, lane, true);
 	for (unsigned i = 0; i < ROUNDS; i++) {
@@ -158,6 +160,7 @@ run_lcores(struct bench *b, const struct bench_case *c, struct bench_result *res
 	}
 	atomic_store(&churn.stop, true);
 	(void)pthread_join(control, NULL);
+	r->create_per_s = (double)churn.made * b->hz / (double)(rte_rdtsc() - begin_tsc);
 	for (unsigned q = 0; q < QUEUES; q++) {
 		tw_dp_online(tw_dp_lcore_at(r->dp, q));
 		r->checked += lane[q].r.checked;

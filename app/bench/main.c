@@ -88,40 +88,42 @@ options_read(int argc, char **argv, struct bench_opts *o)
 }
 
 static void
-case_run(struct bench *b, const struct bench_case *c)
+case_run(struct bench *b, const struct bench_case *c, struct bench_result *res)
 {
-	struct bench_result res = {0};
-
 	switch (c->work) {
 	case WORK_REFLECT:
-		run_reflect(b, c, &res);
+		run_reflect(b, c, res);
 		break;
 	case WORK_SEND_COLLECT:
 	case WORK_SEND:
 	case WORK_COLLECT:
-		run_send(b, c, &res);
+		run_send(b, c, res);
 		break;
 	case WORK_TURNAROUND:
-		run_turnaround(b, c, &res);
+		run_turnaround(b, c, res);
+		break;
+	case WORK_PACING:
+		run_pacing(b, c, res);
 		break;
 	case WORK_LCORES:
 		if (b->cpus < 2) {
 			fprintf(stderr, "%s: skipped, one CPU only\n", c->name);
 			return;
 		}
-		run_lcores(b, c, &res);
+		run_lcores(b, c, res);
 		break;
 	default:
-		run_base(b, c, &res);
+		run_base(b, c, res);
 		break;
 	}
-	report_case(b, c, &res);
+	report_case(b, c, res);
 }
 
 int
 main(int argc, char **argv)
 {
 	static struct bench b;
+	struct bench_result *res;
 	struct bench_case *cases;
 	unsigned n;
 
@@ -132,10 +134,14 @@ main(int argc, char **argv)
 			puts(cases[i].name);
 		return 0;
 	}
+	res = calloc(n, sizeof(*res));
+	need(res != NULL, "no memory for results");
 	bench_init(&b, argv[0]);
 	report_head(&b);
 	for (unsigned i = 0; i < n; i++)
-		case_run(&b, &cases[i]);
+		case_run(&b, &cases[i], &res[i]);
+	report_tail(&b, cases, res, n);
+	free(res);
 	free(cases);
 	rte_eal_cleanup();
 	return 0;

@@ -10,8 +10,7 @@
 #define PACKETS_QUICK 32768
 #define PACKETS       131072
 #define CHECK_EVERY   16
-/* The lag of the reflector's number, before a lossy case is timed. */
-#define LAG_FIRST 100001
+#define HMAC_OFF      (42 + 32) /* in a protected request */
 
 static uint32_t
 session_next(struct rig *r)
@@ -20,41 +19,6 @@ session_next(struct rig *r)
 		return (uint32_t)((rnd(&r->rng) >> 32) * r->c->sessions >> 32);
 	r->next = r->next + 1 < r->c->sessions ? r->next + 1 : 0;
 	return r->next;
-}
-
-/* Some packets come three places late. */
-static void
-reorder(struct rig *r, struct rte_mbuf **m, unsigned n)
-{
-	for (unsigned i = 0; i + 3 < n; i++) {
-		struct meta late = r->meta[i];
-		struct rte_mbuf *late_m = m[i];
-
-		if (rnd(&r->rng) % 100 >= r->c->reorder_pct)
-			continue;
-		memmove(&m[i], &m[i + 1], 3 * sizeof(m[0]));
-		memmove(&r->meta[i], &r->meta[i + 1], 3 * sizeof(r->meta[0]));
-		m[i + 3] = late_m;
-		r->meta[i + 3] = late;
-		i += 3;
-	}
-}
-
-/* A bit of the padding flips on the way, or somebody forges an HMAC. */
-static void
-corrupt(struct rig *r, struct rte_mbuf *m, struct meta *meta)
-{
-	uint8_t *f = rte_pktmbuf_mtod(m, uint8_t *);
-
-	if (rnd(&r->rng) % 1000 >= r->c->corrupt_permille)
-		return;
-	meta->is_valid = false;
-	if (r->c->fmt->prot == TW_TST_PROT_OPEN || rnd(&r->rng) % 2 == 0) {
-		f[m->pkt_len - 1] ^= 1;
-		return;
-	}
-	f[42 + 32] ^= 1;
-	frame_cksum(m);
 }
 
 /* n requests to the plane's queue. Sessions of queue q are q * sessions on. */
@@ -68,16 +32,16 @@ batch_make(struct rig *r, unsigned queue, unsigned n)
 		const uint32_t s = session_next(r);
 		uint32_t *seq = &r->seq[base + s];
 
-		while (r->c->loss_pct > 0 && rnd(&r->rng) % 100 < r->c->loss_pct)
+		while (is_lost(r))
 			(*seq)++;
 		m[i] = frame_request(r, s, queue, (*seq)++, &r->meta[i]);
 	}
 	frames_seal(r, m, r->meta, n, queue, true);
 	if (r->c->reorder_pct > 0)
-		reorder(r, m, n);
+		reorder(r, m, r->meta, n);
 	for (unsigned i = 0; i < n; i++) {
 		if (r->c->corrupt_permille > 0)
-			corrupt(r, m[i], &r->meta[i]);
+			corrupt(r, m[i], &r->meta[i], HMAC_OFF);
 		if (r->meta[i].is_valid)
 			r->meta[i].rep_seq = r->rep_seq[base + r->meta[i].sess]++;
 	}

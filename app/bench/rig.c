@@ -239,8 +239,8 @@ port_open(struct rig *r)
 struct rig *
 rig_new(struct bench *b, const struct bench_case *c, unsigned lcore_cnt)
 {
-	const bool is_refl =
-		c->work != WORK_SEND && c->work != WORK_SEND_COLLECT && c->work != WORK_COLLECT;
+	const bool is_refl = c->work != WORK_SEND && c->work != WORK_SEND_COLLECT &&
+			     c->work != WORK_COLLECT && c->work != WORK_PACING;
 	struct rig *r = calloc(1, sizeof(*r));
 	struct tw_dp_cfg cfg = {.lcore_cnt = lcore_cnt,
 		.refl_max = is_refl ? c->sessions * lcore_cnt + 4096 : 64,

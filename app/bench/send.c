@@ -14,12 +14,14 @@
 #define PACKETS_QUICK 32768
 #define PACKETS       65536
 #define CHECK_EVERY   16
-#define SEND_BATCH    32   /* requests under way, and those that fall due meanwhile */
-#define OUT_MAX       1024 /* what the ring holds */
+#define SEND_BATCH    32        /* requests under way, and those that fall due meanwhile */
+#define OUT_MAX       1024      /* what the ring holds */
+#define HMAC_OFF      (42 + 96) /* in a protected reply */
 #define TMAX_NS       INT64_C(2000000000)
 
-static struct tw_send_sess *
-sender(struct rig *r, uint32_t sess, uint64_t count)
+/* A published sender; @p count 0: goes on for ever. Its start is so far from now. */
+struct tw_send_sess *
+rig_sender(struct rig *r, uint32_t sess, uint64_t interval_ns, uint64_t count, int64_t start_in_ns)
 {
 	const struct tw_dp_scope scope = {.port_idx = 0};
 	struct tw_send_cfg cfg = {.key = rig_key(sess, 0),
@@ -29,9 +31,9 @@ sender(struct rig *r, uint32_t sess, uint64_t count)
 		.dscp = 46,
 		.law = TW_SEND_PERIODIC,
 		.size = (uint16_t)(r->c->frame - 42),
-		.interval_ns = UINT64_C(1000000000) / TOTAL_PPS * r->c->sessions,
+		.interval_ns = interval_ns,
 		.count = count,
-		.start = tw_clock_at(&r->b->clock, rte_rdtsc()),
+		.start = tw_ns_add(tw_clock_at(&r->b->clock, rte_rdtsc()), start_in_ns),
 		.tmax_ns = TMAX_NS,
 		.seed = {1, 2, 3, sess + 1},
 		.keys = r->c->fmt->prot != TW_TST_PROT_OPEN ? &r->b->keys[sess % KEYS_CNT] : NULL};
@@ -57,26 +59,26 @@ sender(struct rig *r, uint32_t sess, uint64_t count)
 static void
 senders_start(struct rig *r, uint64_t count)
 {
+	const uint64_t interval_ns = UINT64_C(1000000000) / TOTAL_PPS * r->c->sessions;
 	struct tw_dp_lcore *lc = tw_dp_lcore_at(r->dp, 0);
 
 	memset(r->seq, 0, r->c->sessions * sizeof(*r->seq));
 	memset(r->rep_seq, 0, r->c->sessions * sizeof(*r->rep_seq));
 	for (uint32_t i = 0; i < r->c->sessions; i++)
-		r->send[i] = sender(r, i, count);
+		r->send[i] = rig_sender(r, i, interval_ns, count, 0);
 	for (uint32_t i = 0; i < r->c->sessions; i++)
 		while (tw_dp_send_start(r->dp, r->send[i]) != 0)
 			(void)rig_turn(r, lc);
 }
 
+/* Until none is left. */
 static void
-senders_end(struct rig *r)
+senders_gone(struct rig *r)
 {
 	struct tw_dp_lcore *lc = tw_dp_lcore_at(r->dp, 0);
 	uint32_t live, retiring;
 	struct tw_dp_event ev;
 
-	for (uint32_t i = 0; i < r->c->sessions; i++)
-		tw_dp_send_retire(r->dp, r->send[i], NULL, NULL);
 	do {
 		(void)rig_turn(r, lc);
 		(void)tw_dp_poll(r->dp);
@@ -84,6 +86,21 @@ senders_end(struct rig *r)
 			;
 		tw_dp_send_cnt(r->dp, &live, &retiring);
 	} while (live + retiring > 0);
+}
+
+static void
+senders_end(struct rig *r)
+{
+	for (uint32_t i = 0; i < r->c->sessions; i++)
+		tw_dp_send_retire(r->dp, r->send[i], NULL, NULL);
+	senders_gone(r);
+}
+
+void
+rig_sender_end(struct rig *r, struct tw_send_sess *s)
+{
+	tw_dp_send_retire(r->dp, s, NULL, NULL);
+	senders_gone(r);
 }
 
 /* The plane's time for what is due and what has arrived. */
@@ -105,24 +122,45 @@ wait_until(uint64_t tsc)
 		rte_pause();
 }
 
-/* What was sent, looked at; the frames stay the caller's. */
+/*
+ * What was sent, looked at; what the reflector gets of it is the caller's, the rest is freed.
+ * @return requests that left; @p kept: so many got there
+ */
 static unsigned
-requests_take(struct rig *r, struct rte_mbuf **m, struct meta *meta)
+requests_take(struct rig *r, struct rte_mbuf **m, struct meta *meta, unsigned *kept)
 {
-	unsigned n = rte_ring_dequeue_burst(r->b->out[0], (void **)m, OUT_MAX, NULL);
+	unsigned n = rte_ring_dequeue_burst(r->b->out[0], (void **)m, OUT_MAX, NULL), k = 0;
 
-	for (unsigned i = 0; i < n; i++)
-		take_request(r, m[i], &meta[i], i % CHECK_EVERY == 0);
+	for (unsigned i = 0; i < n; i++) {
+		take_request(r, m[i], &meta[k], i % CHECK_EVERY == 0);
+		if (is_lost(r)) {
+			r->rep_seq[meta[k].sess]--;
+			rte_pktmbuf_free(m[i]);
+			continue;
+		}
+		m[k++] = m[i];
+	}
+	*kept = k;
 	return n;
 }
 
-static void
+/* Replies on their way back. @return how many of them the sender should take */
+static unsigned
 replies_put(struct rig *r, struct rte_mbuf **m, struct meta *meta, unsigned n)
 {
+	unsigned valid = n;
+
 	for (unsigned i = 0; i < n; i++)
 		frame_turn(r, m[i], &meta[i]);
 	frames_seal(r, m, meta, n, 0, false);
+	if (r->c->reorder_pct > 0)
+		reorder(r, m, meta, n);
+	for (unsigned i = 0; r->c->corrupt_permille > 0 && i < n; i++) {
+		corrupt(r, m[i], &meta[i], HMAC_OFF);
+		valid -= !meta[i].is_valid;
+	}
 	need(rte_ring_enqueue_bulk(r->b->in[0], (void **)m, n, NULL) == n, "ring is full");
+	return valid;
 }
 
 static uint64_t
@@ -139,7 +177,7 @@ static double
 run_live(struct rig *r, unsigned packets, bool has_replies)
 {
 	const uint64_t step_tsc = (uint64_t)(r->b->hz / TOTAL_PPS * SEND_BATCH);
-	uint64_t next_tsc = rte_rdtsc() + step_tsc, tsc = 0, sent = 0, got = collected(r);
+	uint64_t next_tsc = rte_rdtsc() + step_tsc, tsc = 0, sent = 0, due = collected(r);
 	static struct meta meta[OUT_MAX];
 	struct rte_mbuf *m[OUT_MAX];
 	struct tw_dp_event ev;
@@ -150,10 +188,9 @@ run_live(struct rig *r, unsigned packets, bool has_replies)
 		wait_until(next_tsc);
 		next_tsc = rte_rdtsc() + step_tsc;
 		tsc += work(r);
-		n = requests_take(r, m, meta);
-		sent += n;
+		sent += requests_take(r, m, meta, &n);
 		if (has_replies && n > 0) {
-			replies_put(r, m, meta, n);
+			due += replies_put(r, m, meta, n);
 			tsc += work(r);
 			/* what fell due meanwhile is answered next time */
 		} else {
@@ -162,8 +199,8 @@ run_live(struct rig *r, unsigned packets, bool has_replies)
 		while (tw_dp_event_pop(r->dp, &ev, 1) > 0)
 			;
 	}
-	if (has_replies && collected(r) - got != sent)
-		die("%s: %lu replies of %lu collected", r->c->name, collected(r) - got, sent);
+	if (has_replies && collected(r) != due)
+		die("%s: %lu replies collected, not %lu", r->c->name, collected(r), due);
 	return (double)tsc / (double)sent;
 }
 
@@ -174,33 +211,33 @@ run_collect(struct rig *r, unsigned packets)
 	const unsigned each = RTE_MAX(packets / r->c->sessions, 1u), all = each * r->c->sessions;
 	struct meta *meta = calloc(all + OUT_MAX, sizeof(*meta));
 	struct rte_mbuf *m[OUT_MAX];
-	uint64_t tsc = 0, got;
+	unsigned kept = 0, n;
+	uint64_t tsc = 0, due;
 
 	need(meta != NULL, "no memory");
 	senders_start(r, each);
-	got = collected(r);
-	for (unsigned at = 0; at < all;) {
-		const unsigned n = (work(r), requests_take(r, m, meta + at));
-
+	due = collected(r);
+	for (unsigned sent = 0; sent < all; kept += n) {
+		(void)work(r);
+		sent += requests_take(r, m, meta + kept, &n);
 		rte_pktmbuf_free_bulk(m, n);
-		at += n;
 	}
-	for (unsigned at = 0; at < all; at += BATCH) {
-		const unsigned n = RTE_MIN(all - at, (unsigned)BATCH);
+	for (unsigned at = 0; at < kept; at += n) {
+		n = RTE_MIN(kept - at, (unsigned)BATCH);
 
 		for (unsigned i = 0; i < n; i++) {
 			m[i] = rte_pktmbuf_alloc(r->b->pool);
 			need(m[i] != NULL && rte_pktmbuf_append(m[i], r->c->frame) != NULL,
 				"no packet buffer left");
 		}
-		replies_put(r, m, meta + at, n);
+		due += replies_put(r, m, meta + at, n);
 		tsc += work(r);
 	}
-	if (collected(r) - got != all)
-		die("%s: %lu replies of %u collected", r->c->name, collected(r) - got, all);
+	if (collected(r) != due)
+		die("%s: %lu replies collected, not %lu", r->c->name, collected(r), due);
 	senders_end(r);
 	free(meta);
-	return (double)tsc / all;
+	return (double)tsc / kept;
 }
 
 void
@@ -216,6 +253,10 @@ run_send(struct bench *b, const struct bench_case *c, struct bench_result *res)
 	need(r->send != NULL, "no memory");
 	if (is_live) {
 		senders_start(r, 0);
+		if (c->loss_pct > 0 && c->sessions == 1) {
+			r->lose_first = LAG_FIRST;
+			(void)run_live(r, LAG_FIRST, has_replies);
+		}
 		(void)run_live(r, RTE_MAX(c->sessions, 16u * BATCH), has_replies);
 	}
 	pairs = rig_pairs(r);
@@ -224,6 +265,8 @@ run_send(struct bench *b, const struct bench_case *c, struct bench_result *res)
 	res->pairs = rig_pairs(r) - pairs;
 	res->packets = (uint64_t)packets * b->opts.runs;
 	runs_sum(cyc, b->opts.runs, res);
+	if (is_live && c->sessions == 1)
+		res->lag = r->seq[0] - r->rep_seq[0];
 	res->bound_cyc = bound_of(r);
 	if (is_live)
 		senders_end(r);

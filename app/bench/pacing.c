@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) 2026 The twampline authors */
+/*
+ * Pacing: one session at 1,000,000 packets/s, each reply back in the next turn. When a packet left
+ * is read by a hook of the device's transmit function; T1s that are further from that than their
+ * Error Estimate are counted.
+ *
+ * Gaps stand apart (app/gaps.h): packets under way in a loop turn that took 5 us more than its
+ * work, and those queued up behind them, until one leaves before the next is due. The share of
+ * packets set aside may be 1.25 times the share of time that a spinner on this core loses, plus 0.5
+ * points.
+ *
+ * The far end works between the turns, on this lcore: its time counts against the sender.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include <rte_ethdev.h>
+#include <rte_malloc.h>
+
+#include "../gaps.h"
+#include "bench.h"
+
+#define INTERVAL_NS   1000
+#define PACKETS_QUICK 100000
+#define PACKETS       400000
+#define WARM_UP       8192      /* first packets of a session: not in the figures, all verified */
+#define START_NS      100000000 /* from a session's making on, which takes half of it */
+#define SPIN_NS       100000000
+#define BURST_MAX     64
+#define BLOCK         16
+#define HMAC_OFF      96 /* in an authenticated reply */
+
+/* First block of a reply and its HMAC, made beforehand: they depend on its number alone. */
+struct sealed {
+	uint8_t block[BLOCK], hmac[BLOCK + 4]; /* the engine writes 20 octets */
+};
+
+struct pacing {
+	struct rig *r;
+	struct tw_send_sess *sess;
+	struct tw_gaps *gaps;
+	struct sealed *sealed; /* by Sequence Number */
+	int64_t *error_ns;     /* departure - due, by Sequence Number */
+	int64_t *due_ns;
+	uint32_t sent, wanted;
+	int64_t first_ns; /* the first packet is due */
+	uint64_t t1_outside;
+	uint64_t left_tsc[BURST_MAX]; /* of the frames of this turn, by the hook */
+	unsigned left_cnt;
+	struct tw_spinner spinner;
+	uint64_t spun_tsc, spin_lost_tsc;
+};
+
+static uint16_t
+on_transmit(uint16_t port, uint16_t queue, struct rte_mbuf **m, uint16_t n, void *arg)
+{
+	struct pacing *p = arg;
+	const uint64_t tsc = rte_rdtsc();
+
+	(void)port;
+	(void)queue;
+	(void)m;
+	need(p->left_cnt + n <= BURST_MAX, "burst is too long");
+	for (unsigned i = 0; i < n; i++)
+		p->left_tsc[p->left_cnt++] = tsc;
+	return n;
+}
+
+static void
+sealed_make(struct pacing *p)
+{
+	struct tw_engine_job job[32];
+
+	for (uint32_t at = 0; at < p->wanted; at += TW_ARRAY_SIZE(job)) {
+		const unsigned n = RTE_MIN(p->wanted - at, (uint32_t)TW_ARRAY_SIZE(job));
+
+		for (unsigned i = 0; i < n; i++) {
+			struct sealed *s = &p->sealed[at + i];
+
+			memset(s, 0, sizeof(*s));
+			tw_store_be32(s->block, at + i);
+			job[i] = (struct tw_engine_job){.key = &p->r->b->tkey[0],
+				.buf = s->block,
+				.cover = BLOCK,
+				.hmac_off = offsetof(struct sealed, hmac)};
+		}
+		need(tw_engine_seal(p->r->b->gen[0], job, n) == n, "replies could not be sealed");
+	}
+}
+
+/* One request is on the far side: how far behind its schedule, and its reply. */
+static void
+request_take(struct pacing *p, struct rte_mbuf *m, uint64_t left_tsc)
+{
+	const struct tw_clock *clock = &p->r->b->clock;
+	const int64_t left_ns = tw_clock_at(clock, left_tsc).ns;
+	const uint32_t slot = p->sent + (uint32_t)tw_ctr_get(&p->sess->skipped);
+	uint8_t *pay = rte_pktmbuf_mtod_offset(m, uint8_t *, 42);
+	struct meta meta;
+	int64_t off_ns;
+
+	need(p->sent < p->wanted, "too many packets left");
+	take_request(p->r, m, &meta, p->sent < WARM_UP);
+	off_ns = tw_clock_ntp_to_ns(meta.t1, tw_clock_at(clock, left_tsc)).ns - left_ns;
+	p->t1_outside += llabs(off_ns) > (int64_t)tw_clock_ee_decode(meta.ee).error_ns;
+	p->due_ns[p->sent] = p->first_ns + (int64_t)slot * INTERVAL_NS;
+	p->error_ns[p->sent] = left_ns - p->due_ns[p->sent];
+	frame_turn(p->r, m, &meta);
+	memcpy(pay, p->sealed[p->sent].block, BLOCK);
+	memcpy(pay + HMAC_OFF, p->sealed[p->sent].hmac, BLOCK);
+	frame_cksum(m);
+	p->sent++;
+}
+
+/* A turn of the lcore and the far end's answer. */
+static void
+turn(struct pacing *p)
+{
+	struct tw_dp_lcore *lc = tw_dp_lcore_at(p->r->dp, 0);
+	struct rte_mbuf *m[BURST_MAX];
+	struct tw_dp_event ev;
+	unsigned n;
+
+	p->left_cnt = 0;
+	(void)rig_turn(p->r, lc);
+	n = rte_ring_dequeue_burst(p->r->b->out[0], (void **)m, BURST_MAX, NULL);
+	need(n == p->left_cnt, "what left is not what arrived");
+	for (unsigned i = 0; i < n; i++)
+		request_take(p, m[i], p->left_tsc[i]);
+	need(n == 0 || rte_ring_enqueue_bulk(p->r->b->in[0], (void **)m, n, NULL) == n,
+		"ring is full");
+	tw_gaps_turn(p->gaps, rte_rdtsc(), n);
+	if (n == 0)
+		(void)tw_dp_event_pop(p->r->dp, &ev, 1);
+}
+
+static void
+spin(struct pacing *p)
+{
+	atomic_store(&p->spinner.ask_tsc, (uint64_t)(p->r->b->hz / 1e9 * SPIN_NS));
+	tw_spinner_run(&p->spinner, p->gaps->limit_tsc);
+	p->spun_tsc += p->spinner.spun_tsc;
+	p->spin_lost_tsc += p->spinner.lost_tsc;
+	p->gaps->last_tsc = rte_rdtsc();
+}
+
+/* A session from its first packet to its last. */
+static void
+session_run(struct pacing *p, struct bench_pacing *sum)
+{
+	struct rig *r = p->r;
+	struct tw_send_counts counts;
+
+	r->seq[0] = r->rep_seq[0] = 0;
+	p->sent = 0;
+	spin(p);
+	p->sess = rig_sender(r, 0, INTERVAL_NS, p->wanted, START_NS);
+	while (tw_dp_send_start(r->dp, p->sess) != 0)
+		turn(p);
+	turn(p);
+	need(p->sent == 0, "the schedule began too early");
+	p->first_ns = p->sess->sched.due_ns;
+	do {
+		turn(p);
+		tw_send_sess_counts(p->sess, &counts);
+	} while (counts.scheduled < p->wanted);
+	for (unsigned i = 0; i < 8; i++)
+		turn(p); /* the last replies */
+	tw_send_sess_counts(p->sess, &counts);
+	if (counts.sent != p->sent || counts.scheduled != p->wanted ||
+		counts.sent + counts.skipped != counts.scheduled || counts.replies != p->sent)
+		die("%s: %lu scheduled, %lu sent (%u seen), %lu skipped, %lu replies", r->c->name,
+			counts.scheduled, counts.sent, p->sent, counts.skipped, counts.replies);
+	sum->scheduled += counts.scheduled;
+	sum->sent += counts.sent;
+	sum->skipped += counts.skipped;
+	sum->late += counts.late;
+	sum->span_ns += p->due_ns[p->sent - 1] + p->error_ns[p->sent - 1] - p->due_ns[0];
+	rig_sender_end(r, p->sess);
+}
+
+/* Whether the lcore was away between @p due_ns and @p left_ns. Packets come in order: @p at goes on
+ * from gap to gap. */
+static bool
+is_in_gap(const struct pacing *p, uint64_t *at, int64_t due_ns, int64_t left_ns)
+{
+	const uint64_t cnt = atomic_load_explicit(&p->gaps->cnt, memory_order_relaxed);
+	const struct tw_clock *clock = &p->r->b->clock;
+	const struct tw_gap *g;
+
+	for (; *at < cnt; (*at)++) {
+		g = &p->gaps->gap[*at % TW_GAPS_KEPT];
+		if (tw_clock_at(clock, g->end_tsc).ns >= due_ns)
+			return tw_clock_at(clock, g->begin_tsc).ns <= left_ns;
+	}
+	return false;
+}
+
+/* Errors of what no gap touched, moved to the front, those of the warm-up left out. @return how
+ * many */
+static uint32_t
+errors_keep(struct pacing *p, uint64_t gap_at)
+{
+	bool is_behind = false;
+	uint32_t k = 0;
+
+	for (uint32_t i = WARM_UP; i < p->sent; i++) {
+		const int64_t error_ns = p->error_ns[i];
+
+		is_behind = is_in_gap(p, &gap_at, p->due_ns[i], p->due_ns[i] + error_ns) ||
+			    (is_behind && error_ns >= INTERVAL_NS);
+		if (!is_behind)
+			p->error_ns[k++] = error_ns;
+	}
+	return k;
+}
+
+static int
+by_ns(const void *a, const void *b)
+{
+	const int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+static void
+run_once(struct pacing *p, struct bench_pacing *sum, double *p50, double *p99)
+{
+	const uint64_t gap_at = atomic_load_explicit(&p->gaps->cnt, memory_order_relaxed);
+	uint32_t kept;
+
+	session_run(p, sum);
+	sum->gaps += atomic_load_explicit(&p->gaps->cnt, memory_order_relaxed) - gap_at;
+	kept = errors_keep(p, gap_at);
+	if (kept < 100)
+		die("%s: gaps left no figures: this machine is too busy", p->r->c->name);
+	sum->apart += p->sent - WARM_UP - kept;
+	qsort(p->error_ns, kept, sizeof(*p->error_ns), by_ns);
+	*p50 = (double)p->error_ns[kept / 2];
+	*p99 = (double)p->error_ns[kept - 1 - kept / 100];
+	sum->max_ns = RTE_MAX(sum->max_ns, p->error_ns[kept - 1]);
+}
+
+static struct pacing *
+pacing_new(struct bench *b, const struct bench_case *c)
+{
+	struct pacing *p = calloc(1, sizeof(*p));
+
+	need(p != NULL, "no memory");
+	p->r = rig_new(b, c, 1);
+	p->wanted = WARM_UP + (b->opts.is_quick ? PACKETS_QUICK : PACKETS);
+	p->gaps = tw_gaps_new((uint64_t)b->hz);
+	p->sealed = malloc(p->wanted * sizeof(*p->sealed));
+	p->error_ns = calloc(p->wanted, sizeof(*p->error_ns));
+	p->due_ns = calloc(p->wanted, sizeof(*p->due_ns));
+	need(p->gaps != NULL && p->sealed != NULL && p->error_ns != NULL && p->due_ns != NULL,
+		"no memory");
+	sealed_make(p);
+	return p;
+}
+
+void
+run_pacing(struct bench *b, const struct bench_case *c, struct bench_result *res)
+{
+	struct pacing *p = pacing_new(b, c);
+	const struct rte_eth_rxtx_callback *hook =
+		rte_eth_add_tx_callback(p->r->port->eth_id, 0, on_transmit, p);
+	double p50[RUNS_MAX], p99[RUNS_MAX];
+	struct bench_result median = {0};
+
+	need(hook != NULL, "no hook in the device's transmit function");
+	for (unsigned i = 0; i < b->opts.runs; i++) {
+		run_once(p, &res->pacing, &p50[i], &p99[i]);
+		p99[i] *= b->hz / 1e9;
+	}
+	runs_sum(p99, b->opts.runs, res);
+	runs_sum(p50, b->opts.runs, &median);
+	res->ns = res->ns_p99 = res->cyc * 1e9 / b->hz;
+	res->pacing.p50_ns = median.cyc;
+	res->pacing.t1_outside = p->t1_outside;
+	res->packets = (uint64_t)(p->wanted - WARM_UP) * b->opts.runs;
+	res->mpps = 1e3 * (double)res->pacing.sent / (double)res->pacing.span_ns;
+	res->pacing.apart_pct = 100.0 * (double)res->pacing.apart / (double)res->packets;
+	res->pacing.spinner_pct = 100.0 * (double)p->spin_lost_tsc / (double)p->spun_tsc;
+	res->pacing.apart_max_pct = 1.25 * res->pacing.spinner_pct + 0.5;
+	need(rte_eth_remove_tx_callback(p->r->port->eth_id, 0, hook) == 0, "hook stays");
+	rig_drain(p->r);
+	rig_free(p->r, res);
+	rte_free((void *)(uintptr_t)hook);
+	free(p->due_ns);
+	free(p->error_ns);
+	free(p->sealed);
+	free(p->gaps);
+	free(p);
+}
