@@ -5,15 +5,14 @@
 import contextlib
 import os
 import pathlib
-import re
 import time
 
 import pytest
 
 from dts.api import ike_rig, peer, rig
 from dts.api.exchange import Exchange
+from dts.api.ike_steps import FAST, attach, attached, known, loses_nothing, measure, spis_of
 
-FAST = {"interval_ns": 2_000_000, "tmax_ns": 500_000_000, "timeout_ns": 300_000_000}
 # rekeyings within one session, and seconds of it: the whole claim is 100,60
 REKEYS, SECONDS = (int(n) for n in os.environ.get("DTS_IKE_REKEYS", "10,3").split(","))
 # first and further set-ups and deletes of the test that nothing grows: the claim is 250,2000
@@ -40,35 +39,8 @@ def duo(bed, pair):
         kinds=("ecdsa", "rsa"), extra=ike_rig.IMPATIENT + LIBIPSEC, pair=pair, ends=ENDS,
         owner=pair.near.socket.stat().st_uid)
     for app, daemon in zip((pair.near, pair.far), made.both):
-        app.call("config.set", key="ike_socket", value=str(daemon.socket))
-        attached(app)
+        attach(app, daemon)
     return made
-
-
-def attached(app, is_connected=True):
-    """Until the appliance is connected to its daemon, or knows that it is gone."""
-    with app.connect() as conn:
-        conn.subscribe("ike.daemon")
-        while conn.call("ike.status")["is_connected"] != is_connected:
-            conn.event("ike.daemon")
-
-
-def listed(app):
-    """SPIs of the SAs an appliance may use."""
-    return {(sa["spi_i"], sa["spi_r"]) for sa in app.pages("ike.list", "sas")
-            if sa["state"] == "established"}
-
-
-def known(apps, count=1):
-    """Until each appliance lists so many established SAs; the SPIs."""
-    for app in apps:
-        with app.connect() as conn:
-            conn.subscribe("ike.*")
-            while len(listed(app)) != count:
-                conn.line()
-    sets = [listed(app) for app in apps]
-    assert sets[0] == sets[-1], sets
-    return sets[0]
 
 
 @pytest.fixture(autouse=True)
@@ -81,25 +53,6 @@ def fresh(pair, duo):
             with contextlib.suppress(RuntimeError):  # its end may be on its way
                 daemon.terminate(name, force=True)
     known((pair.near, pair.far), 0)
-
-
-def measure(app, host, count=100, **how):
-    return app.measure(host, **{"ike": True, "count": count, **FAST, **how})
-
-
-def spis_of(report):
-    return report.fields["spi_i"], report.fields["spi_r"]
-
-
-def loses_nothing(report, count):
-    """Every packet was answered and verified; a busy machine may send or answer late."""
-    session = report.only
-    session.identities()
-    counters = session.counters
-    assert counters["sent"] + session.sender["skipped"] == count, (counters, session.sender)
-    assert counters["received"] == counters["sent"] > count * 0.9, counters
-    assert session.loss["lost"] == 0 and counters["unanswered"] == 0, counters
-    assert not [name for name, n in counters.items() if n and name.startswith("invalid")], counters
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -304,15 +257,10 @@ def test_capture(pair, duo, bed):
 
 
 def private_kib(app):
-    """Memory that is the appliance's alone, but for the ring it shares with the kernel: packets touch
-    that page by page, however few SAs there are."""
-    total, name = 0, ""
-    for line in pathlib.Path(f"/proc/{app.pid}/smaps").read_text(encoding="ascii").splitlines():
-        if re.match(r"[0-9a-f]+-[0-9a-f]+ ", line):
-            name = line.split(maxsplit=5)[-1]
-        elif line.startswith("Private_Dirty:") and not name.startswith("socket:"):
-            total += int(line.split()[1])
-    return total
+    """Memory that is the appliance's alone, in every mapping."""
+    return sum(int(line.split()[1])
+               for line in pathlib.Path(f"/proc/{app.pid}/smaps").read_text(encoding="ascii").splitlines()
+               if line.startswith("Private_Dirty:"))
 
 
 def test_growth(pair, duo):

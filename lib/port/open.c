@@ -360,6 +360,8 @@ bring_up(struct tw_port *p, const struct tw_port_env *env, char *err)
 			p->cfg.name, p->dev_name, rte_strerror(-res));
 		return res;
 	}
+	if (p->priv->profile.maps_socket)
+		port_pages_touch();
 	res = port_socket_give(p, env, err);
 	if (res == 0 && p->nic->opened != NULL)
 		res = p->nic->opened(p);

@@ -67,6 +67,9 @@ void port_exception_close(struct tw_port *p);
 /* steer.c: the kernel keeps what no rule of ours names */
 int port_steer_isolate(struct tw_port *p, char *err);
 
+/* pages.c: rings of packet sockets count as ours from now on */
+void port_pages_touch(void);
+
 /* xdp.c: program on a kernel interface; 0 if there is none. */
 uint32_t port_xdp_prog_id(unsigned ifindex);
 int port_xdp_detach(unsigned ifindex, uint32_t prog_id);

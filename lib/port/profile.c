@@ -57,6 +57,7 @@ static const struct key keys[] = {
 	YES_KEY("sees-foreign", sees_foreign),
 	YES_KEY("partial-checksum", is_partial_cksum),
 	YES_KEY("leaves-xdp", leaves_xdp),
+	YES_KEY("maps-socket", maps_socket),
 	YES_KEY("threaded", is_threaded),
 	YES_KEY("bifurcated", is_bifurcated),
 	TEXT_KEY("restart", restart, NULL),

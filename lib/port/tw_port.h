@@ -277,6 +277,7 @@ struct tw_port_profile {
 	bool sees_foreign;     /* frames for other stations may arrive */
 	bool is_partial_cksum; /* local peers' frames carry partial checksums */
 	bool leaves_xdp;       /* its XDP program stays on cfg.dev: detach it on close */
+	bool maps_socket;      /* its rings are mappings of packet sockets: populate them */
 	bool is_threaded;      /* works on the device in EAL's interrupt thread, too */
 	bool is_bifurcated;    /* shared: only steered flows arrive */
 	char restart[32];      /* no | yes | "key=value" in args: starts again for a link */
