@@ -74,6 +74,7 @@ scope_find(struct tw_sessions *ss, struct tw_session *s, struct tw_dp_scope *sco
 	}
 	s->port_idx = path.port_idx;
 	s->vlan_cnt = path.vlan_cnt;
+	s->outer_tpid = path.vlan_cnt > 0 ? path.tpid[0] : 0;
 	*scope = (struct tw_dp_scope){
 		.port_idx = (uint8_t)path.port_idx, .vlan_cnt = (uint8_t)path.vlan_cnt};
 	for (i = 0; i < path.vlan_cnt; i++)
@@ -92,6 +93,7 @@ refl_publish(struct tw_sessions *ss, struct tw_session *s, const struct tw_dp_sc
 		.id = s->id,
 		.rate_pps = p->rate_pps,
 		.dscp = p->dscp,
+		.outer_tpid = s->outer_tpid,
 		.keys = keys, /* of the test packets already: no SID to derive them with */
 	};
 	struct tw_refl_sess *refl;

@@ -30,6 +30,7 @@ struct tw_session {
 	unsigned port_idx;
 	unsigned vlan_cnt;
 	uint16_t vid[2];
+	uint16_t outer_tpid; /* 0: no tags */
 	int64_t created_utc_ns;
 	int64_t started_utc_ns;  /* 0: not yet */
 	int64_t drain_end_ns;    /* loop clock; 0: not draining */

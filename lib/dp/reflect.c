@@ -161,6 +161,10 @@ reply_headers(const struct tw_port *port, const struct pkt *pkt, const struct tw
 	uint64_t sum;
 
 	swap_ether(pkt->frame);
+	/* a device that takes a tag off may not say which kind it was: net_af_packet does not */
+	if (unlikely(pkt->l3_off != RTE_ETHER_HDR_LEN) && job->sess->outer_tpid != 0)
+		tw_store_be16(pkt->frame + offsetof(struct rte_ether_hdr, ether_type),
+			job->sess->outer_tpid);
 	sum = pkt->is_v6 ? reply_ipv6(pkt->frame + pkt->l3_off, udp_len, job->rep_tos)
 			 : reply_ipv4(port, pkt->frame + pkt->l3_off, udp_len, job->rep_tos);
 	memcpy(&ports, udp, sizeof(ports));

@@ -30,6 +30,7 @@ tw_refl_sess_init(struct tw_refl_sess *sess, const struct tw_refl_cfg *cfg)
 		tw_crypto_wipe(sess, sizeof(*sess));
 		return rc;
 	}
+	sess->outer_tpid = cfg->outer_tpid;
 	if (cfg->rate_pps != 0)
 		sess->rate_interval_ns = (uint32_t)(TW_CLOCK_NS_PER_S / cfg->rate_pps);
 	return 0;

@@ -186,6 +186,7 @@ struct tw_refl_sess {
 	int64_t rate_tat_ns;                      /* time up to which the rate is used up */
 	_Atomic int64_t last_valid_ns;            /* T2 of the last valid packet; 0: none yet */
 	uint16_t pairs;                           /* lease, see tw_pairs_of(); 0: none */
+	uint16_t outer_tpid;                      /* w: control, as above; 0: as received */
 	struct tw_ctr reflected;                  /* replies handed to the device */
 	struct tw_ctr drops[TW_REFL_DROP_N];      /* [0] unused */
 
@@ -201,6 +202,7 @@ struct tw_refl_cfg {
 	uint32_t rate_pps; /* most packets reflected per second; 0: no limit */
 	uint8_t owner_idx;
 	uint8_t dscp;
+	uint16_t outer_tpid; /* of the outer tag of replies; 0: that of the request */
 	/*
 	 * Protected formats: the keys of the control connection and the SID (16 octets), from which
 	 * the test keys come (PROTOCOL.md 3.5), or the test keys themselves and no SID. Open

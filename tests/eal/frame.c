@@ -106,12 +106,18 @@ frame_cksum(struct rte_mbuf *m, const struct flow *f)
 	udp->dgram_cksum = rte_ipv4_udptcp_cksum(v4, udp);
 }
 
+static uint16_t
+tpid_of(const struct flow *f, unsigned i)
+{
+	return f->scope.vlan_cnt == 2 && i == 0 ? RTE_ETHER_TYPE_QINQ : RTE_ETHER_TYPE_VLAN;
+}
+
 static void
 put_tags(uint8_t *p, const struct flow *f)
 {
 	p += 2 * RTE_ETHER_ADDR_LEN;
 	for (unsigned i = 0; i < f->scope.vlan_cnt; i++, p += 4) {
-		tw_store_be16(p, f->scope.vlan_cnt == 2 && i == 0 ? 0x88a8 : 0x8100);
+		tw_store_be16(p, tpid_of(f, i));
 		tw_store_be16(p + 2, (uint16_t)(5 << 13 | f->scope.vid[i]));
 	}
 	tw_store_be16(p, f->is_v6 ? RTE_ETHER_TYPE_IPV6 : RTE_ETHER_TYPE_IPV4);
@@ -205,8 +211,10 @@ frame_check(struct rte_mbuf *m, const struct flow *f, uint8_t tos)
 	cr_assert_geq(m->pkt_len, flow_hdr_len(f));
 	cr_assert_arr_eq(p, f->peer_mac, 6);
 	cr_assert_arr_eq(p + 6, f->us_mac, 6);
-	for (unsigned i = 0; i < f->scope.vlan_cnt; i++)
+	for (unsigned i = 0; i < f->scope.vlan_cnt; i++) {
+		cr_assert_eq(tw_load_be16(p + 12 + 4 * i), tpid_of(f, i));
 		cr_assert_eq(tw_load_be16(p + 14 + 4 * i) & 0xfff, f->scope.vid[i]);
+	}
 	cr_assert_eq(tw_load_be16(p + l2_len(f) - 2),
 		f->is_v6 ? RTE_ETHER_TYPE_IPV6 : RTE_ETHER_TYPE_IPV4);
 	cr_assert_eq(rte_be_to_cpu_16(udp->src_port), f->us_port);

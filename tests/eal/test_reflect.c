@@ -230,6 +230,27 @@ Test(reflect, puts_back_a_tag_the_device_took_off)
 	bed_free(b);
 }
 
+/* net_af_packet puts every tag back as one of 802.1Q */
+Test(reflect, gives_the_outer_tag_of_the_session_its_kind)
+{
+	struct bed *b = bed_new(&(struct bed_cfg){0});
+	const struct flow f = flow_make(FRAME_QINQ, 0);
+	struct flow inner = f;
+	struct tw_refl_sess *s = bed_refl(b, &f, &tw_tst_auth, 0);
+	struct rte_mbuf *m;
+
+	s->outer_tpid = RTE_ETHER_TYPE_QINQ;
+	inner.scope.vlan_cnt = 1;
+	inner.scope.vid[0] = f.scope.vid[1];
+	m = bed_request(b, &inner, s, 9, 112);
+	m->vlan_tci = (uint16_t)(3 << 13 | f.scope.vid[0]);
+	m->ol_flags |= RTE_MBUF_F_RX_VLAN | RTE_MBUF_F_RX_VLAN_STRIPPED;
+	bed_put(b, m);
+	bed_turns(b, 1);
+	check_one(b, &f, s, 9, 0, 112);
+	bed_free(b);
+}
+
 Test(reflect, takes_numbers_back_when_the_device_is_full)
 {
 	struct bed *b = bed_new(&(struct bed_cfg){.ring_cnt = 7});
