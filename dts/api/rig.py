@@ -9,7 +9,7 @@ appliances sit on different CPUs; everything sleeps when idle, since CPUs are sh
 import contextlib
 import dataclasses
 
-from dts.api import appliance, peer
+from dts.api import appliance, peer, vlans
 from dts.framework import bed as beds
 
 KEY_ID = appliance.KEY_ID
@@ -141,10 +141,10 @@ def wait_link(app, port, patience=20):
                        lambda data: data["port"] == port and data["is_up"])
 
 
-def veth_pair(bed, device=None, settings=(), prepare=None, middle=None):
-    """Shared attach: a veth cable whose ends the kernels keep. `device` may be one that `prepare`
-    makes upon the cable in each namespace, as a VLAN. `middle` is a namespace with a bridge to run
-    the cable through: at the ends the kernel shows captures only what arrives."""
+def veth_pair(bed, settings=(), stack=(), middle=None):
+    """Shared attach: a veth cable whose ends the kernels keep. `stack` are VLANs upon it, outer first,
+    the last of which has the addresses. `middle` is a namespace with a bridge to run the cable
+    through: at the ends the kernel shows captures only what arrives."""
     spaces = bed.netns("near"), bed.netns("far")
     if middle is None:
         bed.veth(spaces[0], "eth0", spaces[1], "eth0")
@@ -156,22 +156,24 @@ def veth_pair(bed, device=None, settings=(), prepare=None, middle=None):
             middle.sh(f"ip link set {port} master br0")
     apps = []
     for netns, table, lcores in zip(spaces, (NEAR, FAR), LCORES):
-        if prepare is not None:
-            prepare(netns)
-        netns.address(device or "eth0", *addresses(table))
-        apps.append(appliance.start(bed, netns, netns.name.rpartition("-")[2], lcores=lcores, config=[
-            *SETTINGS, *settings, f"add key {KEY_ID} file {secret_file(bed)}",
-            "add port net0 profile af_packet dev eth0"]))
+        before = vlans.make(bed, netns, stack)
+        netns.address(stack[-1].name if stack else "eth0", *addresses(table))
+        apps.append(appliance.start(bed, netns, netns.name.rpartition("-")[2], lcores=lcores, before=before,
+            config=[*SETTINGS, *settings, f"add key {KEY_ID} file {secret_file(bed)}",
+                    "add port net0 profile af_packet dev eth0"]))
     return Pair(*apps)
 
 
-def kernel_lab(bed, settings=(), offload=False):
-    """One appliance at the far addresses, kernel sockets at the near ones."""
+def kernel_lab(bed, settings=(), offload=False, stack=()):
+    """One appliance at the far addresses, kernel sockets at the near ones; both on the last VLAN of
+    `stack`, if there is one."""
     here, there = bed.netns("far"), bed.netns("near")
     bed.veth(here, "eth0", there, "eth0", offload)
-    here.address("eth0", *addresses(FAR))
-    there.address("eth0", *addresses(NEAR))
-    box = appliance.start(bed, here, "far", config=[
+    before, _ = vlans.make(bed, here, stack), vlans.make(bed, there, stack)
+    device = stack[-1].name if stack else "eth0"
+    here.address(device, *addresses(FAR))
+    there.address(device, *addresses(NEAR))
+    box = appliance.start(bed, here, "far", before=before, config=[
         *SETTINGS, *settings, f"add key {KEY_ID} file {secret_file(bed)}",
         "add port net0 profile af_packet dev eth0"])
     return Lab(box, there, "eth0")
