@@ -118,10 +118,11 @@ size_decide(struct tw_test *t)
 static int
 request_one(struct tw_test *t, struct tw_test_sess *s)
 {
+	static const struct tw_addr none = {.family = TW_ADDR_NONE};
 	/* said in full: not every server takes zero for the ends of the control connection */
 	const struct tw_ctl_want want = {
-		.sender_addr = t->local,
-		.receiver_addr = t->p.host,
+		.sender_addr = t->p.has_nat ? none : t->local,
+		.receiver_addr = t->p.has_nat ? none : t->p.host,
 		.sender_port = s->sender_port,
 		.receiver_port = s->asked_port,
 		.padding_len = (uint32_t)(t->size - t->fmt->req_min),

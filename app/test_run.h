@@ -65,6 +65,7 @@ struct tw_test_params {
 	uint32_t padding;
 	bool has_padding; /* `padding` says the size */
 	bool has_zero_padding;
+	bool has_nat; /* requests name no addresses */
 	uint8_t dscp;
 	uint8_t control_dscp;
 	uint16_t sender_port;

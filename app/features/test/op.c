@@ -159,6 +159,7 @@ params_fill(const struct tw_args *args, struct tw_out *out, struct tw_test_param
 	p->padding = (uint32_t)tw_args_u64(args, "padding");
 	p->has_padding = tw_args_has(args, "padding");
 	p->has_zero_padding = tw_args_bool(args, "zero_padding");
+	p->has_nat = tw_args_bool(args, "nat");
 	p->dscp = (uint8_t)tw_args_u64(args, "dscp");
 	p->control_dscp = (uint8_t)tw_args_u64(args, "control_dscp");
 	p->sender_port = (uint16_t)tw_args_u64(args, "sender_port");
