@@ -13,6 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <rte_alarm.h>
+
 #include "app.h"
 #include "clocks.h"
 #include "config_server.h"
@@ -406,6 +408,14 @@ modules_stop(struct tw_app *app, unsigned cnt)
 			modules[cnt].stop(app);
 }
 
+/* In DPDK's interrupt thread, where drivers such as memif read what their peers write. */
+static void
+filter_interrupts(void *arg)
+{
+	(void)arg;
+	(void)tw_privs_filter_thread(); /* control tells if there is none */
+}
+
 /* The configuration file is loaded: what waited for it, and privileges go. */
 static int
 go_live(struct tw_app *app, char *err, size_t size)
@@ -419,6 +429,8 @@ go_live(struct tw_app *app, char *err, size_t size)
 		ret = tw_privs_drop(&app->privs, err, size);
 	if (ret == 0 && tw_privs_filter_thread() != 0)
 		tw_log(TW_LOG_APP, TW_LOG_WARNING, "no seccomp filter: %s", strerror(errno));
+	if (ret == 0)
+		(void)rte_eal_alarm_set(1, filter_interrupts, NULL);
 	if (ret == 0)
 		tw_ike_io_start(app->ike); /* as the user that may */
 	if (ret == 0 && app->privs.is_dropping)

@@ -4,7 +4,8 @@
  * A seccomp filter for the threads that speak to the network and to operators: what this program
  * never does is refused by the kernel, whoever asks for it. A list of what is forbidden rather than
  * of what is allowed: drivers of DPDK may need any call that opens a device, none needs these.
- * Data lcores have no filter: their few calls are on the packet path.
+ * Data lcores have no filter: their few calls are on the packet path. Nor has DPDK's telemetry
+ * thread, which runs nothing of ours; its interrupt thread has.
  */
 #include <errno.h>
 #include <linux/audit.h>
