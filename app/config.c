@@ -80,6 +80,12 @@ tw_config_rows(void)
 	return rows;
 }
 
+const struct tw_conf_key *
+tw_config_row(const char *name)
+{
+	return tw_conf_find(rows, TW_CFG_N, name);
+}
+
 bool
 tw_config_is_live(enum tw_config_id id)
 {

@@ -43,6 +43,9 @@ extern const char *const tw_config_names[];
 /** All rows, by enum tw_config_id; TW_CFG_N of them. */
 const struct tw_conf_key *tw_config_rows(void);
 
+/** The row of a setting. @return NULL if there is none of this name */
+const struct tw_conf_key *tw_config_row(const char *name);
+
 /** The setting may change while the appliance runs. */
 bool tw_config_is_live(enum tw_config_id id);
 

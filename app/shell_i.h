@@ -23,6 +23,7 @@ struct shell_cursor {
 	const char *verb;              /* known verb, or NULL */
 	const struct tw_op *op;        /* known operation, or NULL */
 	const struct tw_conf_key *key; /* a value of this key is due, or NULL */
+	const char *said;              /* the last value, or NULL */
 	bool is_help;
 	bool is_bad;   /* nothing sensible can follow */
 	uint64_t used; /* keys said already, by index */

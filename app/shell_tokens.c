@@ -61,6 +61,7 @@ follow_keys(const struct tw_args_words *words, struct shell_cursor *cur)
 
 		if (cur->key != NULL) {
 			cur->key = NULL;
+			cur->said = words->w[i].p;
 			continue;
 		}
 		key = tw_conf_find(op->keys, op->key_cnt, words->w[i].p);
@@ -78,6 +79,7 @@ follow_keys(const struct tw_args_words *words, struct shell_cursor *cur)
 			return;
 		}
 		cur->used |= UINT64_C(1) << k;
+		cur->said = words->w[i].p;
 	}
 }
 
@@ -122,8 +124,12 @@ add(struct tw_shell *sh, const char *word, const char *text)
 }
 
 static void
-add_values(struct tw_shell *sh, const struct tw_conf_key *key)
+add_values(struct tw_shell *sh, const struct tw_conf_key *key, const char *said)
 {
+	if (key->row_of != NULL && said != NULL)
+		key = key->row_of(said);
+	if (key == NULL)
+		return;
 	if (key->type == TW_CONF_BOOL) {
 		add(sh, "on", key->help);
 		add(sh, "off", key->help);
@@ -144,7 +150,7 @@ add_keys(struct tw_shell *sh, const struct shell_cursor *cur)
 			continue;
 		add(sh, key->name, key->help);
 		if (key->is_positional && is_first)
-			add_values(sh, key);
+			add_values(sh, key, cur->said);
 		is_first = is_first && !key->is_positional;
 	}
 }
@@ -179,7 +185,7 @@ shell_complete(struct tw_shell *sh, const struct shell_cursor *cur)
 	if (cur->is_bad)
 		return;
 	if (cur->key != NULL) {
-		add_values(sh, cur->key);
+		add_values(sh, cur->key, cur->said);
 	} else if (cur->op != NULL) {
 		add_keys(sh, cur);
 	} else if (cur->verb != NULL) {

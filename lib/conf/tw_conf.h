@@ -54,6 +54,8 @@ struct tw_conf_key {
 	bool is_required;           /* refuse without it (a key with .def never is) */
 	bool is_positional;         /* shell: may stand without its key: `show session 3` */
 	bool is_list;               /* shell: a,b,c; JSON: array or one item */
+	/* ANY: the row of the thing that the value before it names, NULL if none; for completion */
+	const struct tw_conf_key *(*row_of)(const char *name);
 };
 
 /** A row: TW_KEY("count", U64, "test packets to send", .min = 1, .def = "100"). */

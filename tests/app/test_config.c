@@ -28,6 +28,12 @@ tw_app_stop(struct tw_app *app)
 	(void)app;
 }
 
+Test(config, tells_the_row_of_a_name)
+{
+	cr_assert_eq(tw_config_row("idle")->choices, tw_config_idle);
+	cr_assert_null(tw_config_row("idl"));
+}
+
 static void
 start(void)
 {

@@ -290,6 +290,9 @@ Test(shell, completes)
 	cr_assert_str_eq(after("show thing limit 3"), "id cursor");
 	cr_assert_str_eq(after("show thing 3 4"), "");
 	cr_assert_str_eq(after("wait thing fail"), "on off");
+	cr_assert_str_eq(after("wait thing of shape shape"), "round square");
+	cr_assert_str_eq(after("wait thing of nothing shape"), "");
+	cr_assert_str_eq(after("wait thing shape"), "");
 	cr_assert_str_eq(after("help"), "thing show add wait break");
 	cr_assert_str_eq(after("help show"), "thing");
 	cr_assert_str_eq(after("help show thing"), "");

@@ -86,6 +86,16 @@ config(struct tw_app *app, struct tw_op_lines *lines)
 	TW_OP_LINE(lines, "add", "thing", "a b", "note", "say \"hi\"\\ #1", "empty", "");
 }
 
+static const struct tw_conf_key *
+row_of(const char *name)
+{
+	static const char *const shapes[] = {"round", "square", NULL};
+	static const struct tw_conf_key shape =
+		TW_KEY("shape", ENUM, "what it is", .choices = shapes);
+
+	return strcmp(name, "shape") == 0 ? &shape : NULL;
+}
+
 #define TW_FEATURE        thing
 #define TW_FEATURE_DEF    "thing.def"
 #define TW_FEATURE_CONFIG config
