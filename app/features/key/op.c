@@ -17,6 +17,9 @@
 
 #define FILE_MAX (TW_CRYPTO_SECRET_MAX + 2)
 
+/* beside TW_SECRET_WARN_* */
+#define WARN_FILE (1U << 16)
+
 static void
 put_warnings(struct tw_out *out, unsigned warn)
 {
@@ -27,6 +30,8 @@ put_warnings(struct tw_out *out, unsigned warn)
 		tw_out_str(out, NULL, "not ASCII: both ends must use the same encoding");
 	if ((warn & TW_SECRET_WARN_CONTROL) != 0)
 		tw_out_str(out, NULL, "control characters, which RFC 5357 advises against");
+	if ((warn & WARN_FILE) != 0)
+		tw_out_str(out, NULL, "everybody can read the file: chmod o= takes that away");
 	tw_out_arr_end(out);
 }
 
@@ -77,6 +82,11 @@ secret_from_file(struct tw_out *out, const char *path, unsigned *warn)
 	if (len > 0 && buf[len - 1] == '\r')
 		len--;
 	secret = secret_from_text(out, buf, (size_t)len, warn);
+	if ((st.st_mode & S_IROTH) != 0) {
+		*warn |= WARN_FILE;
+		tw_log(TW_LOG_APP, TW_LOG_WARNING,
+			"key file %s can be read by everybody: chmod o= %s", path, path);
+	}
 done:
 	if (fd >= 0)
 		close(fd);
