@@ -13,15 +13,19 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <rte_eal.h>
 
 #include "app.h"
 
-#define DIR_MODE 0771
+#define DIR_MODE    0771
+#define EAL_PARENT  "/run/dpdk"
+#define SWEEP_AGE_S 60
 
 int
 tw_rundir_make(struct tw_app *app, char *err, size_t size)
@@ -114,4 +118,42 @@ tw_rundir_leave(struct tw_app *app)
 		if (strncmp(de->d_name, "dpdk_telemetry", 14) == 0)
 			unlinkat(dirfd(dir), de->d_name, 0);
 	closedir(dir);
+}
+
+/* Works as root only: DPDK's folder is root's, and a service user's stays until the next start. */
+static void
+eal_dir_remove(void)
+{
+	(void)rmdir(rte_eal_get_runtime_dir());
+}
+
+/*
+ * Empty folders of those that ended. One that starts made its own just now and will have a socket
+ * in it in a moment: only old ones go.
+ */
+static void
+eal_dirs_sweep(void)
+{
+	const struct dirent *de;
+	DIR *dir = opendir(EAL_PARENT);
+	struct timespec now;
+	struct stat st;
+
+	if (dir == NULL)
+		return;
+	clock_gettime(CLOCK_REALTIME, &now);
+	while ((de = readdir(dir)) != NULL)
+		if (strncmp(de->d_name, "twampline-", 10) == 0 &&
+			fstatat(dirfd(dir), de->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+			S_ISDIR(st.st_mode) && now.tv_sec - st.st_ctime > SWEEP_AGE_S)
+			unlinkat(dirfd(dir), de->d_name, AT_REMOVEDIR); /* if it is empty */
+	closedir(dir);
+}
+
+void
+tw_rundir_prepare(void)
+{
+	eal_dirs_sweep();
+	/* before DPDK's own handler is there, which removes the socket: it is called first */
+	(void)atexit(eal_dir_remove);
 }

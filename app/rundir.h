@@ -29,6 +29,12 @@ void tw_rundir_clean(const struct tw_app *app);
 /** Give what is in the folders to the service user. Context: control lcore, before it is that. */
 void tw_rundir_hand_over(struct tw_app *app);
 
+/**
+ * Remove empty folders that others left among DPDK's, and see to it that ours goes if it can.
+ * Context: main lcore, before rte_eal_init().
+ */
+void tw_rundir_prepare(void);
+
 /** Leave no socket behind. Context: main lcore, after rte_eal_cleanup(). */
 void tw_rundir_leave(struct tw_app *app);
 

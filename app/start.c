@@ -21,6 +21,7 @@
 #include "config_file.h"
 #include "eal_log.h"
 #include "lcores.h"
+#include "rundir.h"
 #include "shell.h"
 #include "telemetry.h"
 #include "tw_crypto.h"
@@ -89,6 +90,7 @@ tw_start_eal(struct tw_app *app, char *err, size_t size)
 	tw_eal_log_open();
 	/* of systemd, a list: DPDK takes it for one path; dpdk-telemetry.py looks in /run/dpdk */
 	unsetenv("RUNTIME_DIRECTORY");
+	tw_rundir_prepare();
 	ret = eal_init(app);
 	if (ret == -EINVAL) {
 		snprintf(err, size,
