@@ -43,16 +43,28 @@ install_packages() {
 	rm -f "$log"
 }
 
-# apt_install NAME...: daemons that come along run where scripts start them, not on the machine
+# units that are started at boot, one link a line
+enabled_units() {
+	find /etc/systemd/system -type l 2>/dev/null | sort
+}
+
+# apt_install NAME...: daemons that come along run where scripts start them, not on the machine,
+# neither now nor after its next start
 apt_install() (
 	policy=/usr/sbin/policy-rc.d
+	before=$(enabled_units)
 	if [ ! -e $policy ]; then
 		trap 'rm -f $policy' EXIT
 		trap 'exit 130' INT TERM HUP
 		printf '#!/bin/sh\nexit 101\n' >$policy
 		chmod 755 $policy
 	fi
-	apt-get install -y -qq --no-install-recommends "$@"
+	apt-get install -y -qq --no-install-recommends "$@" || exit
+	command -v systemctl >/dev/null || exit 0
+	comm -13 <(echo "$before") <(enabled_units) | sed 's,.*/,,' | sort -u |
+		while read -r unit; do
+			systemctl disable --quiet "$unit"
+		done
 )
 
 # reserve_hugepages COUNT: at least COUNT free 2 MiB pages; release_hugepages gives them back
