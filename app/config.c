@@ -194,6 +194,11 @@ tw_config_set(struct tw_config *cfg, const char *name, const char *text, size_t 
 	old = cfg->slot[id];
 	if (!slot_read(&cfg->slot[id], key, text, len, err)) {
 		cfg->slot[id] = old;
+		if (id == TW_CFG_IKE_ON_MISSING)
+			tw_conf_refuse(err, err->reason, key->name,
+				"%s must be fail or initiate; fallback is said per server "
+				"(ike_fallback) or per test",
+				key->name);
 		return false;
 	}
 	if (strcmp(old.text, cfg->slot[id].text) == 0) {

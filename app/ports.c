@@ -119,6 +119,25 @@ link_get(struct tw_ports *ps, const struct tw_port *port, struct tw_port_link *o
 		out->is_up = !tw_netlink_is_down(ps->app->netlink, port->ifindex);
 }
 
+/* Two ports on an interface would both take its frames; routes lead to one of them. */
+static int
+open_alone(struct tw_ports *ps, const struct tw_port_cfg *cfg, const struct tw_port_env *env,
+	char err[TW_PORT_ERR_SIZE], struct tw_port **out)
+{
+	int ret = tw_port_open(cfg, env, err, out);
+	int other;
+
+	if (ret != 0)
+		return ret;
+	other = tw_ports_of_ifindex(ps, (*out)->ifindex);
+	if (other < 0)
+		return 0;
+	snprintf(err, TW_PORT_ERR_SIZE, "port %s: interface %s is that of port %s already",
+		cfg->name, (*out)->ifname, ps->entry[other].port->cfg.name);
+	tw_port_close(*out);
+	return -EBUSY;
+}
+
 int
 tw_ports_add(struct tw_ports *ps, const struct tw_port_cfg *cfg, char err[TW_PORT_ERR_SIZE])
 {
@@ -151,7 +170,7 @@ tw_ports_add(struct tw_ports *ps, const struct tw_port_cfg *cfg, char err[TW_POR
 		return -ENOENT;
 	}
 	snprintf(mine.clock, sizeof(mine.clock), "%s", clock->name);
-	ret = tw_port_open(&mine, &env, err, &port);
+	ret = open_alone(ps, &mine, &env, err, &port);
 	if (ret != 0)
 		return ret;
 	port->clock_idx = (uint8_t)clock->idx;

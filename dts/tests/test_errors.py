@@ -52,6 +52,7 @@ BAD_CONFIGS = {
     "no_such_file": ("add key k file /nonexistent/secret", r"/nonexistent/secret"),
     "no_device": ("add port net0 profile af_packet dev nope0", r"nope0"),
     "no_profile": ("add port net0 profile nope", r"nope"),
+    "global_fallback": ("set config ike_on_missing fallback", r"ike_fallback"),
     "unbalanced_quote": ('add key "k', r"quot|unterminated|end"),
 }
 
@@ -362,3 +363,14 @@ def test_listen_taken(lab):
     assert error.data["reason"] == "in_use" and "8862" in error.text
     error = lab.box.refusal("server.listen", addr="192.0.2.99", port=8862)
     assert error.data["reason"] == "no_address" and "192.0.2.99" in error.text
+
+
+def test_interface_taken(lab):
+    """Two ports cannot share an interface: both would take its frames.
+
+    Steps: add another port on the interface of one.
+    Verify: refused, with the name of the port that has it; the appliance has one port as before.
+    """
+    error = lab.box.refusal("port.add", name="net1", profile="af_packet", dev="eth0")
+    assert "net0" in error.text and "eth0" in error.text, error.text
+    assert [port["name"] for port in lab.box.call("port.show")["ports"]] == ["net0"]
