@@ -113,17 +113,20 @@ def secret_file(bed, secret=SECRET, name="secret"):
     return path
 
 
-def memif_pair(bed, settings=()):
-    """Owned attach: a memif cable, and a tap at each end for the kernel's share."""
+def memif_pair(bed, settings=(), stack=()):
+    """Owned attach: a memif cable, and a tap at each end for the kernel's share, or for the VLANs of
+    `stack` upon it."""
     apps = []
     for name, role, table, lcores in (("far", "server", FAR, LCORES[0]),
                                       ("near", "client", NEAR, LCORES[1])):
         netns = bed.netns(name)
-        app = appliance.start(bed, netns, name, lcores=lcores, config=[
+        before = vlans.environment(bed, netns, stack)
+        app = appliance.start(bed, netns, name, lcores=lcores, before=before, config=[
             *SETTINGS, *settings, f"add key {KEY_ID} file {secret_file(bed)}",
             f"add port net0 profile memif args role={role},socket={bed.run_dir}/far/memif.sock "
             f"tap tap0"])
-        netns.address("tap0", *addresses(table))
+        netns.sh("ip link set tap0 up")
+        netns.address(vlans.make(bed, netns, "tap0", stack), *addresses(table))
         apps.append(app)
     pair = Pair(near=apps[1], far=apps[0])
     wait_link(pair.near, "net0")
@@ -156,8 +159,8 @@ def veth_pair(bed, settings=(), stack=(), middle=None):
             middle.sh(f"ip link set {port} master br0")
     apps = []
     for netns, table, lcores in zip(spaces, (NEAR, FAR), LCORES):
-        before = vlans.make(bed, netns, stack)
-        netns.address(stack[-1].name if stack else "eth0", *addresses(table))
+        before = vlans.environment(bed, netns, stack)
+        netns.address(vlans.make(bed, netns, "eth0", stack), *addresses(table))
         apps.append(appliance.start(bed, netns, netns.name.rpartition("-")[2], lcores=lcores, before=before,
             config=[*SETTINGS, *settings, f"add key {KEY_ID} file {secret_file(bed)}",
                     "add port net0 profile af_packet dev eth0"]))
@@ -169,11 +172,9 @@ def kernel_lab(bed, settings=(), offload=False, stack=()):
     `stack`, if there is one."""
     here, there = bed.netns("far"), bed.netns("near")
     bed.veth(here, "eth0", there, "eth0", offload)
-    before, _ = vlans.make(bed, here, stack), vlans.make(bed, there, stack)
-    device = stack[-1].name if stack else "eth0"
-    here.address(device, *addresses(FAR))
-    there.address(device, *addresses(NEAR))
-    box = appliance.start(bed, here, "far", before=before, config=[
+    here.address(vlans.make(bed, here, "eth0", stack), *addresses(FAR))
+    there.address(vlans.make(bed, there, "eth0", stack), *addresses(NEAR))
+    box = appliance.start(bed, here, "far", before=vlans.environment(bed, here, stack), config=[
         *SETTINGS, *settings, f"add key {KEY_ID} file {secret_file(bed)}",
         "add port net0 profile af_packet dev eth0"])
     return Lab(box, there, "eth0")

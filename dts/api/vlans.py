@@ -178,27 +178,41 @@ def datagram(octets):
     return (udp[8:size], told, 0, (socket.inet_ntop(family, ends[0]), source)), port
 
 
-def has_kernel_vlans(netns, device):
+def has_kernel_vlans(netns):
     """Whether the kernel makes VLAN interfaces."""
-    if netns.sh(f"ip link add link {device} name vlan-probe type vlan id 4094",
-                check=False).returncode:
-        return False
-    netns.sh("ip link del vlan-probe")
-    return True
+    netns.sh("ip link add probe type veth peer name probe-end")
+    try:
+        return netns.sh("ip link add link probe name probe.7 type vlan id 7",
+                        check=False).returncode == 0
+    finally:
+        netns.sh("ip link del probe")
 
 
-def make(bed, netns, vlans):
-    """Make the interfaces, outer first; words of the environment for the appliance in there."""
-    if not vlans:
+def environment(bed, netns, stack):
+    """Words of the environment for an appliance in a namespace with these VLANs, outer first."""
+    if not stack or has_kernel_vlans(netns):
         return ()
-    if has_kernel_vlans(netns, vlans[0].parent):
-        for vlan in vlans:
+    words = ",".join(f"{v.name}:{v.parent}:{v.tpid:x}:{v.vid}" for v in stack)
+    return f"LD_PRELOAD={bed.build}/tests/vlan/vlan_links.so", f"TW_VLANS={words}"
+
+
+def make(bed, netns, device, stack):
+    """Make the interfaces, outer first, upon a device; the name of the last, of the device if there
+    is none."""
+    is_kernel = stack and has_kernel_vlans(netns)
+    for vlan in stack:
+        if is_kernel:
             protocol = "802.1ad" if vlan.tpid == TPID_S else "802.1Q"
             netns.sh(f"ip link add link {vlan.parent} name {vlan.name} type vlan id {vlan.vid} "
                      f"protocol {protocol}")
             netns.sh(f"ip link set {vlan.name} up")
-        return ()
-    for vlan in vlans:
-        bed.stack.callback(Tap(netns, vlan).stop)
-    words = ",".join(f"{v.name}:{v.parent}:{v.tpid:x}:{v.vid}" for v in vlans)
-    return f"LD_PRELOAD={bed.build}/tests/vlan/vlan_links.so", f"TW_VLANS={words}"
+        else:
+            bed.stack.callback(Tap(netns, vlan).stop)
+    return stack[-1].name if stack else device
+
+
+def stacks(device):
+    """One VLAN, and a VLAN in a provider's, upon a device."""
+    outer = f"{device}.7"
+    return ((Vlan(outer, device, TPID_C, 7),),
+            (Vlan(outer, device, TPID_S, 7), Vlan(f"{outer}.9", outer, TPID_C, 9)))
