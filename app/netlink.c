@@ -68,6 +68,11 @@ struct tw_netlink {
 	struct dest_list bucket[BUCKETS];
 	struct dest_queue dirty;
 	struct tw_loop_timer work;
+
+	/* the last scope asked for and the turn of the loop it was found in */
+	struct tw_addr scope_peer, scope_local;
+	struct tw_netlink_path scope;
+	int64_t scope_ns;
 };
 
 static void on_dest_timer(void *arg, int64_t now_ns);
@@ -281,7 +286,21 @@ int
 tw_netlink_scope(struct tw_netlink *n, const struct tw_addr *peer, const struct tw_addr *local,
 	struct tw_netlink_path *out, char *why)
 {
-	return tw_nl_path_find(&n->look, peer, local, 0, out, NULL, why);
+	int ret;
+
+	/* requests of one connection come many in a turn, all between the same two: two queries of
+	 * the kernel each would be a third of what a session costs */
+	if (n->scope_ns == n->loop->now_ns && n->scope_ns != 0 &&
+		tw_addr_equal(peer, &n->scope_peer) && tw_addr_equal(local, &n->scope_local)) {
+		*out = n->scope;
+		return 0;
+	}
+	ret = tw_nl_path_find(&n->look, peer, local, 0, out, NULL, why);
+	n->scope_ns = ret == 0 ? n->loop->now_ns : 0;
+	n->scope_peer = *peer;
+	n->scope_local = *local;
+	n->scope = *out;
+	return ret;
 }
 
 void
