@@ -113,15 +113,16 @@ def secret_file(bed, secret=SECRET, name="secret"):
     return path
 
 
-def memif_pair(bed, settings=(), stack=()):
+def memif_pair(bed, settings=(), stack=(), before=None):
     """Owned attach: a memif cable, and a tap at each end for the kernel's share, or for the VLANs of
-    `stack` upon it."""
+    `stack` upon it. `before`: commands to start either by, as in appliance.start, by name."""
     apps = []
     for name, role, table, lcores in (("far", "server", FAR, LCORES[0]),
                                       ("near", "client", NEAR, LCORES[1])):
         netns = bed.netns(name)
-        before = vlans.environment(bed, netns, stack)
-        app = appliance.start(bed, netns, name, lcores=lcores, before=before, config=[
+        how = {"lcores": lcores, "before": (*vlans.environment(bed, netns, stack),
+                                            *(before or {}).get(name, ()))}
+        app = appliance.start(bed, netns, name, **how, config=[
             *SETTINGS, *settings, f"add key {KEY_ID} file {secret_file(bed)}",
             f"add port net0 profile memif args role={role},socket={bed.run_dir}/far/memif.sock "
             f"tap tap0"])
