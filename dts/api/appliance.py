@@ -139,6 +139,8 @@ def command(bed, name, config=None, lcores="0@0,1@0,2@1", options=(), eal=("--in
             "--name", name, "--run-dir", bed.run_dir, "--log", "stderr", *options]
     if config is not None:
         path = bed.run_dir / f"{name}.cfg"
+        if bed.engine is not None:
+            config = (f"set config engine {bed.engine}", *config)
         path.write_text("".join(f"{line}\n" for line in config), encoding="utf-8")
         argv += ["--config", path]
     return [str(word) for word in argv]

@@ -95,11 +95,12 @@ def _setns(fd):
 class Bed:
     """What one suite made, in the order it was made."""
 
-    def __init__(self, folder, build, tag=""):
+    def __init__(self, folder, build, tag="", engine=None):
         self.tag = tag  # before the names of namespaces: those of the bed around it may be the same
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.build = pathlib.Path(build)
+        self.engine = engine  # crypto engine of its appliances; None: their own choice
         self.stack = contextlib.ExitStack()
         # sockets: a short path that the service user may walk, wherever the tree lies
         self.run_dir = pathlib.Path(tempfile.mkdtemp(prefix=PREFIX, dir=RUN_DIR))

@@ -17,6 +17,17 @@ def pair(bed):
     return rig.memif_pair(bed)
 
 
+def test_engine(bed, pair):
+    """Test packets are protected by the engine that the suite was asked to use.
+
+    Steps: lcore.show on both appliances.
+    Verify: each data lcore names the engine of --engine, without it one of the fast ones.
+    """
+    for box in (pair.near, pair.far):
+        engines = {lcore["engine"] for lcore in box.call("lcore.show")["data_lcores"]}
+        assert engines and engines <= ({bed.engine} if bed.engine else {"native", "ipsec-mb"}), engines
+
+
 @pytest.mark.parametrize("family", rig.FAMILIES)
 @pytest.mark.parametrize("mode", rig.MODES)
 def test_mode(pair, mode, family):
