@@ -12,7 +12,7 @@
  */
 #include "report_i.h"
 
-/* H_t: unanswered packets sent after the moment the last reply seen leaves open. */
+/* H_t: unanswered packets sent so late that they may follow the last reply seen. */
 static uint64_t
 count_tail(const struct tw_metrics *m)
 {
@@ -39,7 +39,7 @@ count_tail(const struct tw_metrics *m)
 static uint64_t
 leading_numbers(const struct tw_metrics *m, uint64_t *unclear)
 {
-	int64_t pdv_ns = tw_ns_sub(m->r_max_t1, tail_begin(m));
+	int64_t pdv_ns = forward_variation_ns(m);
 	uint64_t leading = m->r_min > R_BIAS ? m->r_min - R_BIAS : 0;
 	uint64_t before = 0, near = 0;
 

@@ -97,6 +97,7 @@ tw_metrics_init(void *mem, size_t size, const struct tw_metrics_cfg *cfg, tw_ns 
 	m->newest = start;
 	m->ttl_forward_min = m->ttl_reverse_min = UINT8_MAX;
 	m->forward_longest_ns = INT64_MIN;
+	m->answered_t1.ns = INT64_MIN;
 	tw_metrics_hist_init(&m->round_trip);
 	tw_metrics_hist_init(&m->round_trip_net);
 	tw_metrics_hist_init(&m->forward);

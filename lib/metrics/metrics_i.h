@@ -127,7 +127,7 @@ struct tw_metrics {
 	uint64_t r_ordered;  /* below: put in order */
 	uint64_t r_distinct; /* U */
 	uint64_t r_min_seq;  /* packet that r_min answers */
-	tw_ns r_max_t1;      /* T1 of the packet that r_max answers */
+	tw_ns answered_t1;   /* the latest T1 of a packet answered */
 	tw_ns r_min_t1;
 	bool has_r;
 	bool is_r_differing; /* some r was not s */
@@ -158,7 +158,7 @@ struct tw_metrics {
 	uint64_t reverse_unsynced_own;       /* S=0 at T4 */
 	uint64_t reverse_unsynced_peer;      /* S=0 at T3 */
 	uint64_t negative[5];                /* by enum measure */
-	int64_t forward_longest_ns;          /* of all, those too */
+	int64_t forward_longest_ns;          /* of all, those and copies too */
 	uint64_t forward_beyond_tmax;        /* synchronised one-way delays > Tmax: infinite */
 	uint64_t reverse_beyond_tmax;
 
@@ -296,15 +296,22 @@ void tw_metrics_r_mark_dup(struct tw_metrics *m, uint64_t r64, struct slot *slot
 /** Put reflector numbers below @p target in order, at most @p budget. @return true if done */
 bool tw_metrics_r_order(struct tw_metrics *m, uint64_t target, unsigned budget);
 
-/** Packets sent after this time may follow the last reply seen (H_t, PROTOCOL.md 6.4). */
+/* How much delays on the way there differed. Without any T2 nothing better than Tmax is known. */
+static inline int64_t
+forward_variation_ns(const struct tw_metrics *m)
+{
+	return m->forward.cnt != 0 ? m->forward_longest_ns - m->forward.anchor : m->cfg.tmax_ns;
+}
+
+/**
+ * Packets sent after this time may follow the last reply seen (H_t, PROTOCOL.md 6.4). Any packet
+ * answered reached the reflector no later than the one with the highest number; so what was sent
+ * before it by more than the variation did so earlier, or never.
+ */
 static inline tw_ns
 tail_begin(const struct tw_metrics *m)
 {
-	int64_t pdv_ns = m->cfg.tmax_ns; /* without any T2 nothing better is known */
-
-	if (m->forward.cnt != 0)
-		pdv_ns = m->forward_longest_ns - m->forward.anchor;
-	return tw_ns_add(m->r_max_t1, -pdv_ns);
+	return tw_ns_add(m->answered_t1, -forward_variation_ns(m));
 }
 
 /* Fold one delay into the current interval. */

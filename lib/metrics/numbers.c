@@ -76,7 +76,6 @@ start_ring(struct tw_metrics *m, uint32_t r, uint64_t seq, tw_ns t1)
 	m->r_ordered = r > m->window / 4 ? r64 - m->window / 4 : R_BIAS;
 	m->order_reverse.next_exp = m->r_ordered;
 	m->r_max = r64;
-	m->r_max_t1 = t1;
 	m->r_min = r64;
 	m->r_min_t1 = t1;
 	m->r_min_seq = seq;
@@ -86,12 +85,11 @@ start_ring(struct tw_metrics *m, uint32_t r, uint64_t seq, tw_ns t1)
 
 /* A new highest number: make room for it, and settle the tail of unanswered packets. */
 static void
-raise_max(struct tw_metrics *m, uint64_t r64, tw_ns t1)
+raise_max(struct tw_metrics *m, uint64_t r64)
 {
 	if (r64 - m->r_ordered > m->window / 2)
 		tw_metrics_r_order(m, r64 - m->window / 2, ORDER_BUDGET);
 	m->r_max = r64;
-	m->r_max_t1 = t1;
 	if (m->out_tail != 0 && m->out_tail_t1.ns <= tail_begin(m).ns)
 		m->out_tail = 0;
 }
@@ -110,7 +108,7 @@ tw_metrics_r_note(struct tw_metrics *m, uint32_t r, uint64_t seq, tw_ns t1, uint
 		*r64 = m->r_max + (uint64_t)(int64_t)(int32_t)(r - (uint32_t)m->r_max);
 		is_highest = *r64 > m->r_max;
 		if (is_highest)
-			raise_max(m, *r64, t1);
+			raise_max(m, *r64);
 	}
 	if (!is_in_ring(m, *r64)) {
 		tw_ctr_inc(&m->ctr.r_unplaced);

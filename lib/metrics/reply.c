@@ -174,8 +174,6 @@ add_forward(struct tw_metrics *m, const struct match *x)
 	track_error(&m->error_forward, s->forward_error_ns);
 	m->forward_unsynced_own += !x->is_synced1;
 	m->forward_unsynced_peer += !x->ee.is_synced;
-	if (s->forward_ns > m->forward_longest_ns)
-		m->forward_longest_ns = s->forward_ns;
 	if (is_synced && s->forward_ns > m->cfg.tmax_ns)
 		m->forward_beyond_tmax++;
 	else
@@ -336,6 +334,8 @@ classify(struct tw_metrics *m, struct match *x)
 	enum r_verdict verdict;
 	uint64_t r64;
 
+	if (s->t1.ns > m->answered_t1.ns)
+		m->answered_t1 = s->t1;
 	verdict = tw_metrics_r_note(m, x->reply->seq, s->seq, s->t1, &r64);
 	s->r = r64 - R_BIAS;
 	if (is_first)
@@ -372,6 +372,8 @@ record(struct tw_metrics *m, const struct match *x, enum tw_metrics_class cls)
 		add_delay(m, M_RESIDENCE, &m->residence, s->residence_ns);
 	if (!s->has_round_trip)
 		return;
+	if (s->forward_ns > m->forward_longest_ns)
+		m->forward_longest_ns = s->forward_ns;
 	if (x->is_distinct)
 		add_reverse(m, x);
 	if (cls == TW_METRICS_C_DUP_FORWARD)
