@@ -115,6 +115,8 @@ tw_metrics_interval_step(struct tw_metrics *m, tw_ns now)
 	take(m, m->newest, now, &rest);
 	m->interval.is_stepped = true;
 	rest.is_stepped = true;
+	/* the step came a little before it was noticed, nobody knows how much */
+	rest.forward.is_valid = rest.reverse.is_valid = false;
 	if (m->cut_cnt < CUT_MAX)
 		m->cut[m->cut_cnt++] = rest;
 	else
