@@ -247,6 +247,8 @@ wire_free(struct tw_simwire *w)
 		tw_out_fail(tw_op_out(w->spin_call), -ECANCELED, NULL, NULL, "the wire is gone");
 		tw_op_complete(w->spin_call, -ECANCELED);
 	}
+	while (w->clear_cnt > 0)
+		tw_op_complete(w->clear_call[--w->clear_cnt], 0);
 	tw_loop_timer_del(&w->app->loop, &w->gap_timer);
 	wire_stop(w);
 	for (unsigned i = 0; i < TW_SIMDEV_ENDS; i++)
@@ -493,13 +495,24 @@ spin_poll(struct tw_simwire *w)
 	return true;
 }
 
+static bool
+clear_poll(struct tw_simwire *w)
+{
+	if (w->clear_cnt > 0 && !tw_simdev_is_settled(w->sim))
+		return false;
+	while (w->clear_cnt > 0)
+		tw_op_complete(w->clear_call[--w->clear_cnt], 0);
+	return true;
+}
+
 static void
 on_watch(void *arg, int64_t now_ns)
 {
 	struct tw_simwire *w = arg;
 	const bool is_spun = spin_poll(w), is_dumped = simwire_dump_poll(w);
+	const bool is_cleared = clear_poll(w);
 
-	if (!is_spun || !is_dumped)
+	if (!is_spun || !is_dumped || !is_cleared)
 		tw_loop_timer_set(&w->app->loop, &w->timer, now_ns + WATCH_NS, on_watch, w);
 }
 
@@ -507,6 +520,18 @@ void
 simwire_watch(struct tw_simwire *w)
 {
 	tw_loop_timer_set(&w->app->loop, &w->timer, tw_loop_clock() + WATCH_NS, on_watch, w);
+}
+
+int
+tw_simwire_clear(struct tw_app *app, struct tw_out *out)
+{
+	struct tw_simwire *w = app->simwire;
+
+	if (w->clear_cnt == CLEARS_MAX || tw_simdev_log_restart(w->sim) != 0)
+		return -EAGAIN;
+	w->clear_call[w->clear_cnt++] = tw_op_defer(out);
+	simwire_watch(w);
+	return 0;
 }
 
 static void

@@ -25,6 +25,7 @@
 
 struct tw_app;
 struct tw_op_call;
+struct tw_out;
 struct tw_simwire;
 
 struct tw_simwire_cfg {
@@ -75,6 +76,9 @@ int tw_simwire_dump(
 
 /** Complete @p call when it is written. */
 void tw_simwire_dump_answer(struct tw_app *app, struct tw_op_call *call);
+
+/** Begin the log anew; the call of @p out is completed when it is empty. @return 0 or -EAGAIN */
+int tw_simwire_clear(struct tw_app *app, struct tw_out *out);
 
 /** Have all polling lcores spin at once, then complete @p call with what they saw. They must not
  *  spin yet. */

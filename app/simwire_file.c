@@ -20,7 +20,7 @@
 static const char head_line[] =
 	"flow,is_reply,no,direction,fate,source,source_port,destination,destination_port,length,"
 	"depart_ns,due_ns,arrive_ns,arrive_copy_ns,answers,is_held,is_corrupt,"
-	"depart_reference_ns,arrive_reference_ns\n";
+	"depart_reference_ns,arrive_reference_ns,arrive_error_ns\n";
 
 static void
 put_addr(FILE *out, const struct tw_netsim_addr *a)
@@ -63,7 +63,8 @@ put_rec(struct tw_simwire *w, FILE *out, const struct tw_netsim_log *log, uint32
 	if (arrive_ns != INT64_MIN)
 		fprintf(out, "%" PRId64,
 			tw_netsim_clock_at(tw_simdev_ref(w->sim, !r->dir), arrive_ns));
-	putc('\n', out);
+	fprintf(out, ",%" PRIu32 "\n",
+		atomic_load_explicit(&r->arrive_error_ns, memory_order_relaxed));
 }
 
 static void

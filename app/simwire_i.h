@@ -10,6 +10,8 @@
 #include "loop.h"
 #include "simwire.h"
 
+#define CLEARS_MAX 4
+
 /* A file being written by a thread of its own. */
 struct dump {
 	bool is_running;
@@ -45,6 +47,8 @@ struct tw_simwire {
 	struct tw_loop_timer timer; /* until a dump or the spinners are done */
 	struct dump dump;
 	struct tw_op_call *spin_call;
+	struct tw_op_call *clear_call[CLEARS_MAX]; /* answered when the log is empty */
+	unsigned clear_cnt;
 };
 
 /* simwire_file.c */

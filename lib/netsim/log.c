@@ -85,6 +85,7 @@ tw_netsim_log_add(
 	r->depart_ns = depart_ns;
 	atomic_store_explicit(&r->arrive_ns[0], INT64_MIN, memory_order_relaxed);
 	atomic_store_explicit(&r->arrive_ns[1], INT64_MIN, memory_order_relaxed);
+	atomic_store_explicit(&r->arrive_error_ns, 0, memory_order_relaxed);
 	r->no = log->flow[flow].cnt[is_reply]++;
 	r->flow = flow;
 	r->cause = 0;

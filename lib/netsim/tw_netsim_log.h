@@ -36,10 +36,11 @@ struct tw_netsim_flow {
 };
 
 struct tw_netsim_rec {
-	_Atomic int64_t arrive_ns[2]; /* wire time, INT64_MIN: not (yet) */
-	int64_t depart_ns;            /* wire time */
-	int64_t due_ns;               /* arrival as scheduled */
-	uint64_t no;                  /* in its flow and direction, from 0 */
+	_Atomic int64_t arrive_ns[2];     /* wire time, INT64_MIN: not (yet) */
+	int64_t depart_ns;                /* wire time */
+	int64_t due_ns;                   /* arrival as scheduled */
+	_Atomic uint32_t arrive_error_ns; /* it may have arrived earlier by so much */
+	uint64_t no;                      /* in its flow and direction, from 0 */
 	uint32_t flow;
 	uint32_t cause; /* 1 + record of the packet this one answers; 0: none */
 	uint16_t len;   /* of the frame */

@@ -36,6 +36,17 @@ read_clock(const struct tw_port *p, uint64_t *ticks)
 }
 
 static int
+read_cross(const struct tw_port *p, uint64_t *ticks, uint64_t *tsc)
+{
+	const struct tw_simdev_end *e = p->cfg.nic_arg;
+
+	*tsc = rte_rdtsc();
+	*ticks = nic_ticks(
+		e, tw_netsim_clock_at(e->nic_clock, tw_simdev_wire_ns(&e->sim->wire, *tsc)));
+	return 0;
+}
+
+static int
 timesync_set(const struct tw_port *p, bool on)
 {
 	struct tw_simdev_end *e = p->cfg.nic_arg;
@@ -92,6 +103,7 @@ nic_ops_make(struct tw_simdev_end *e)
 		.rx_offloads = e->nic.has_rx_stamp ? RTE_ETH_RX_OFFLOAD_TIMESTAMP : 0,
 		.tx_offloads = e->nic.has_sched ? RTE_ETH_TX_OFFLOAD_SEND_ON_TIMESTAMP : 0,
 		.read_clock = read_clock,
+		.read_cross = read_cross,
 		.timesync_enable = timesync_enable,
 		.timesync_disable = timesync_disable,
 		.timesync_read_time = timesync_read_time,

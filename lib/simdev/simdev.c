@@ -302,6 +302,15 @@ trace_copy(struct tw_simdev_end *e, struct tw_netsim_imp *imp)
 	return 0;
 }
 
+static bool
+tell(struct tw_simdev *sim, const struct cmd *cmd)
+{
+	if (!tw_xcore_ring_try_push(sim->cmd, cmd))
+		return false;
+	sim->cmds_told++;
+	return true;
+}
+
 int
 tw_simdev_impair(struct tw_simdev *sim, unsigned end, const struct tw_netsim_imp *imp,
 	bool restarts, const char **why)
@@ -315,7 +324,7 @@ tw_simdev_impair(struct tw_simdev *sim, unsigned end, const struct tw_netsim_imp
 	res = trace_copy(&sim->end[end], &cmd.imp);
 	if (res != 0)
 		return res;
-	if (!tw_xcore_ring_try_push(sim->cmd, &cmd))
+	if (!tell(sim, &cmd))
 		return -EAGAIN;
 	sim->end[end].imp = cmd.imp;
 	return 0;
@@ -327,12 +336,18 @@ tw_simdev_imp(const struct tw_simdev *sim, unsigned end)
 	return &sim->end[end].imp;
 }
 
+bool
+tw_simdev_is_settled(const struct tw_simdev *sim)
+{
+	return atomic_load_explicit(&sim->cmds_done, memory_order_acquire) == sim->cmds_told;
+}
+
 int
 tw_simdev_log_restart(struct tw_simdev *sim)
 {
 	const struct cmd cmd = {.end = TW_SIMDEV_ENDS};
 
-	return tw_xcore_ring_try_push(sim->cmd, &cmd) ? 0 : -EAGAIN;
+	return tell(sim, &cmd) ? 0 : -EAGAIN;
 }
 
 const struct tw_netsim_log *
@@ -356,13 +371,9 @@ tw_simdev_nic_clock(struct tw_simdev *sim, unsigned end)
 void
 tw_simdev_ref_read(const struct tw_simdev_end *e, struct tw_clock_reading *out)
 {
-	uint64_t tsc;
-
-	out->tsc_before = rte_rdtsc_precise();
-	tsc = rte_rdtsc();
-	out->tsc_after = rte_rdtsc_precise();
-	/* what it read there takes longer to work out than a real clock would take to tell */
-	out->ref.ns = tw_netsim_clock_at(e->ref, tw_simdev_wire_ns(&e->sim->wire, tsc));
+	/* both at one moment, as a cross time stamp is (PCIe PTM) */
+	out->tsc_before = out->tsc_after = rte_rdtsc();
+	out->ref.ns = tw_netsim_clock_at(e->ref, tw_simdev_wire_ns(&e->sim->wire, out->tsc_before));
 }
 
 void

@@ -46,6 +46,7 @@ struct __rte_cache_aligned tw_simdev_end {
 	/* w: wire */
 	struct tw_netsim_dir dir; /* away from this end */
 	int64_t last_depart_ns;
+	int64_t last_arrive_ns; /* at this end */
 	struct tw_simdev_ctr ctr;
 	_Atomic int64_t latch_ns; /* reading of the NIC's clock; valid if LATCH_SET */
 	_Atomic uint32_t latch;   /* w: wire to LATCH_SET, control to LATCH_EMPTY */
@@ -66,6 +67,8 @@ struct tw_simdev {
 	int stamp_off;  /* timestamp of DPDK: arrival, or departure asked for */
 	uint64_t stamp_flag, sched_flag;
 	struct tw_xcore_ring *cmd;
+	uint32_t cmds_told;         /* w: control */
+	_Atomic uint32_t cmds_done; /* w: wire */
 	struct rte_mempool *copies;
 	struct tw_netsim_item *items;
 	struct tw_netsim_heap heap; /* w: wire */

@@ -87,6 +87,9 @@ const struct tw_netsim_imp *tw_simdev_imp(const struct tw_simdev *sim, unsigned 
 
 /** Begin the log anew: packets under way are in none. Context: control. @return 0 or -EAGAIN */
 int tw_simdev_log_restart(struct tw_simdev *sim);
+
+/** The wire has done all it was told. Context: control */
+bool tw_simdev_is_settled(const struct tw_simdev *sim);
 const struct tw_netsim_log *tw_simdev_log(const struct tw_simdev *sim);
 
 /** The reference clock of an end, to be read and scripted by the control thread. */
@@ -95,7 +98,7 @@ struct tw_netsim_clock *tw_simdev_ref(struct tw_simdev *sim, unsigned end);
 /** The clock of an end's NIC. */
 struct tw_netsim_clock *tw_simdev_nic_clock(struct tw_simdev *sim, unsigned end);
 
-/** Read the reference between two reads of the counter. For any one thread. */
+/** Read the reference and the counter at one moment. For any one thread. */
 void tw_simdev_ref_read(const struct tw_simdev_end *e, struct tw_clock_reading *out);
 
 /** What the owner of the reference says now. */

@@ -155,13 +155,6 @@ take(struct tw_simdev_end *e, struct rte_mbuf *m)
 		rte_pktmbuf_free(m);
 }
 
-/* Copies that are due at one end at the same time. */
-struct due {
-	struct rte_mbuf *m[BURST];
-	int64_t due_ns[BURST];
-	unsigned cnt;
-};
-
 static struct tw_netsim_rec *
 rec_of(const struct tw_simdev *sim, uint32_t mark)
 {
@@ -182,86 +175,107 @@ refuse(struct tw_simdev_end *e, struct rte_mbuf *m)
 	rte_pktmbuf_free(m);
 }
 
-/*
- * A NIC stamps a packet before the receive burst can see it; without one it has arrived when that
- * can: after the fence the ring's new tail is in this core's cache, for the other to find.
- * @return wire time of the arrival of those that found room
- */
+/* Later than any before: the log tells the order in which packets arrived. */
 static int64_t
-arrive(struct tw_simdev_end *e, struct due *d)
+arrival_now(struct tw_simdev_end *e)
 {
-	const struct tw_simdev *sim = e->sim;
-	const unsigned room = rte_ring_free_count(e->in);
-	int64_t at_ns = 0;
-	uint64_t ticks;
+	const int64_t now_ns = wire_now(e->sim);
 
-	while (d->cnt > room)
-		refuse(e, d->m[--d->cnt]);
-	if (e->nic.has_rx_stamp) {
-		at_ns = wire_now(sim);
-		ticks = nic_ticks(e, tw_netsim_clock_at(e->nic_clock, at_ns));
-		for (unsigned i = 0; i < d->cnt; i++) {
-			*stamp_of(sim, d->m[i]) = ticks;
-			d->m[i]->ol_flags |= sim->stamp_flag;
-		}
-	}
-	/* only we put in: there is room */
-	(void)rte_ring_sp_enqueue_bulk(e->in, (void *const *)d->m, d->cnt, NULL);
-	if (e->nic.has_rx_stamp)
-		return at_ns;
-	rte_mb();
-	return wire_now(sim);
+	e->last_arrive_ns = now_ns > e->last_arrive_ns ? now_ns : e->last_arrive_ns + 1;
+	return e->last_arrive_ns;
 }
 
-/* @p e: where they arrive */
+/*
+ * A NIC stamps a packet before the receive burst can see it; without one it has arrived when that
+ * can: after the fence the ring's new tail is in this core's cache, for the other to find. Should
+ * the wire lose its CPU just there, @p error_ns says so.
+ * @return wire time of the arrival
+ */
+static int64_t
+arrive(struct tw_simdev_end *e, struct rte_mbuf *m, uint32_t *error_ns)
+{
+	const struct tw_simdev *sim = e->sim;
+	int64_t at_ns, begin_ns;
+
+	*error_ns = 0;
+
+	if (e->nic.has_rx_stamp) {
+		at_ns = arrival_now(e);
+		*stamp_of(sim, m) = nic_ticks(e, tw_netsim_clock_at(e->nic_clock, at_ns));
+		m->ol_flags |= sim->stamp_flag;
+		(void)rte_ring_sp_enqueue(e->in, m);
+		return at_ns;
+	}
+	begin_ns = wire_now(sim);
+	(void)rte_ring_sp_enqueue(e->in, m);
+	rte_mb();
+	at_ns = arrival_now(e);
+	*error_ns = (uint32_t)RTE_MIN(at_ns - begin_ns, (int64_t)UINT32_MAX);
+	return at_ns;
+}
+
+/* @p e: where it arrives. One by one, as on a line: each is there at a time of its own. */
 static void
-deliver(struct tw_simdev_end *e, struct due *d)
+deliver(struct tw_simdev_end *e, struct rte_mbuf *m, int64_t due_ns)
 {
 	struct tw_simdev_ctr *ctr = &e->sim->end[!e->idx].ctr;
-	uint32_t mark[BURST];
+	const uint32_t mark = *mark_of(e->sim, m); /* it is not ours any more soon */
+	struct tw_netsim_rec *r = rec_of(e->sim, mark);
+	uint32_t error_ns;
 	int64_t at_ns;
 
-	for (unsigned i = 0; i < d->cnt; i++) {
-		mark[i] = *mark_of(e->sim, d->m[i]); /* it is not ours any more soon */
-		d->m[i]->port = e->eth_id;
+	/* only we put in: what room there is stays */
+	if (rte_ring_full(e->in)) {
+		refuse(e, m);
+		return;
 	}
-	at_ns = arrive(e, d);
-	for (unsigned i = 0; i < d->cnt; i++) {
-		struct tw_netsim_rec *r = rec_of(e->sim, mark[i]);
-
-		if (r != NULL)
-			atomic_store_explicit(&r->arrive_ns[(mark[i] & COPY_BIT) != 0], at_ns,
-				memory_order_relaxed);
-		if (at_ns - d->due_ns[i] > OVERDUE_NS)
-			tw_ctr_inc(&ctr->overdue);
+	m->port = e->eth_id;
+	at_ns = arrive(e, m, &error_ns);
+	if (r != NULL) {
+		if ((mark & COPY_BIT) == 0)
+			atomic_store_explicit(&r->arrive_error_ns, error_ns, memory_order_relaxed);
+		atomic_store_explicit(
+			&r->arrive_ns[(mark & COPY_BIT) != 0], at_ns, memory_order_relaxed);
 	}
-	tw_ctr_add(&ctr->delivered, d->cnt);
+	if (at_ns - due_ns > OVERDUE_NS)
+		tw_ctr_inc(&ctr->overdue);
+	tw_ctr_inc(&ctr->delivered);
 }
 
 static unsigned
 deliver_due(struct tw_simdev *sim)
 {
-	struct due due[TW_SIMDEV_ENDS];
 	struct tw_netsim_item it;
 	unsigned n = 0;
 	int64_t now_ns;
 
 	if (sim->heap.cnt == 0)
 		return 0;
-	for (unsigned i = 0; i < TW_SIMDEV_ENDS; i++)
-		due[i].cnt = 0;
 	now_ns = wire_now(sim);
 	for (; n < BURST && tw_netsim_heap_pop(&sim->heap, now_ns, &it); n++) {
 		struct rte_mbuf *m = it.ref;
-		struct due *d = &due[m->port];
 
-		d->m[d->cnt] = m;
-		d->due_ns[d->cnt++] = it.due_ns;
+		deliver(&sim->end[m->port], m, it.due_ns);
 	}
-	for (unsigned i = 0; i < TW_SIMDEV_ENDS; i++)
-		if (due[i].cnt > 0)
-			deliver(&sim->end[i], &due[i]);
 	return n;
+}
+
+static void
+cmd_run(struct tw_simdev *sim, const struct cmd *cmd)
+{
+	if (cmd->end < TW_SIMDEV_ENDS) {
+		tw_netsim_dir_set(&sim->end[cmd->end].dir, &cmd->imp);
+		if (cmd->restarts)
+			tw_netsim_dir_restart(&sim->end[cmd->end].dir);
+		return;
+	}
+	/* what is under way has no record any more */
+	for (uint32_t i = 0; i < sim->heap.cnt; i++)
+		*mark_of(sim, sim->heap.item[i].ref) = 0;
+	for (uint32_t i = 0; i < TW_NETSIM_FLOWS_MAX; i++)
+		sim->log->flow[i].cnt[0] = sim->log->flow[i].cnt[1] = 0;
+	atomic_store_explicit(&sim->log->missed, 0, memory_order_relaxed);
+	atomic_store_explicit(&sim->log->cnt, 0, memory_order_release);
 }
 
 static void
@@ -270,19 +284,8 @@ cmds_run(struct tw_simdev *sim)
 	struct cmd cmd;
 
 	while (tw_xcore_ring_pop(sim->cmd, &cmd, 1) == 1) {
-		if (cmd.end < TW_SIMDEV_ENDS) {
-			tw_netsim_dir_set(&sim->end[cmd.end].dir, &cmd.imp);
-			if (cmd.restarts)
-				tw_netsim_dir_restart(&sim->end[cmd.end].dir);
-			continue;
-		}
-		/* what is under way has no record any more */
-		for (uint32_t i = 0; i < sim->heap.cnt; i++)
-			*mark_of(sim, sim->heap.item[i].ref) = 0;
-		for (uint32_t i = 0; i < TW_NETSIM_FLOWS_MAX; i++)
-			sim->log->flow[i].cnt[0] = sim->log->flow[i].cnt[1] = 0;
-		atomic_store_explicit(&sim->log->missed, 0, memory_order_relaxed);
-		atomic_store_explicit(&sim->log->cnt, 0, memory_order_release);
+		cmd_run(sim, &cmd);
+		atomic_fetch_add_explicit(&sim->cmds_done, 1, memory_order_release);
 	}
 }
 

@@ -482,9 +482,9 @@ op_clear(struct tw_app *app, const struct tw_args *args, struct tw_out *out)
 	(void)args;
 	if (tw_simwire_sim(app) == NULL)
 		return no_wire(out);
-	if (tw_simdev_log_restart(tw_simwire_sim(app)) != 0)
+	if (tw_simwire_clear(app, out) != 0)
 		return tw_out_fail(out, -EAGAIN, NULL, NULL, "too many changes at once: try again");
-	return 0;
+	return TW_OP_DEFERRED;
 }
 
 static int
