@@ -10,8 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include <rte_cycles.h>
-
 #include "app.h"
 #include "clocks.h"
 #include "tw_dp.h"
@@ -42,16 +40,14 @@ struct tw_nic {
 	int64_t sched_off_min_ns, sched_off_max_ns;
 };
 
-/* The NIC's clock between two of its readings, against a line through the TSC. */
+/* The NIC's clock against a line through the TSC. */
 static int
 clock_read(void *arg, struct tw_clock_reading *out)
 {
 	struct tw_nic *n = arg;
-	int ret = tw_port_time_read(n->port, &out->tsc_before);
-	uint64_t tsc = rte_rdtsc_precise();
+	uint64_t tsc;
+	int ret = tw_port_time_cross(n->port, &out->tsc_before, &tsc, &out->tsc_after);
 
-	if (ret == 0)
-		ret = tw_port_time_read(n->port, &out->tsc_after);
 	out->ref = tw_clock_at(&n->mono, tsc);
 	return ret;
 }

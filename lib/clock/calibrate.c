@@ -33,7 +33,7 @@ tw_clock_point_of(const struct tw_clock_reading *r, int64_t rate)
 
 	return (struct tw_clock_point){.tsc = r->tsc_before + width_tsc / 2,
 		.ref_ns = r->ref.ns,
-		.half_ns = (uint64_t)ticks_to_ns(width_tsc, rate) / 2 + 1};
+		.half_ns = width_tsc != 0 ? (uint64_t)ticks_to_ns(width_tsc, rate) / 2 + 1 : 0};
 }
 
 /* Readings that lie off the line through a and b by more than the brackets allow. */
@@ -55,7 +55,7 @@ disagreeing(const struct tw_clock_disc *d, const struct tw_clock_reading *readin
 		p = tw_clock_point_of(&reading[i], rate);
 		line_ns = p.tsc >= a->tsc ? a->ref_ns + ticks_to_ns(p.tsc - a->tsc, rate)
 					  : a->ref_ns - ticks_to_ns(a->tsc - p.tsc, rate);
-		room_ns = p.half_ns + a->half_ns + b->half_ns + d->cfg.granularity_ns +
+		room_ns = p.half_ns + a->half_ns + b->half_ns + granularity(d, rate) +
 			  ppb_of(abs_u64(p.ref_ns - a->ref_ns), d->cfg.wander_ppb);
 		if (abs_u64(p.ref_ns - line_ns) > room_ns)
 			off++;

@@ -36,6 +36,15 @@ ticks_to_ns(uint64_t ticks, int64_t rate)
 	return (int64_t)(((__int128)ticks * rate) >> TW_CLOCK_RATE_SHIFT);
 }
 
+/* A reading tells the counter to a tick, a stamp does so again: a slow one, of a NIC, is coarse. */
+static inline uint64_t
+granularity(const struct tw_clock_disc *d, int64_t rate)
+{
+	const uint64_t tick_ns = ((uint64_t)rate >> TW_CLOCK_RATE_SHIFT) + 1;
+
+	return tick_ns > d->cfg.granularity_ns ? tick_ns : d->cfg.granularity_ns;
+}
+
 /** Narrowest of @p n readings; NULL if the counter ran backwards in each. */
 const struct tw_clock_reading *tw_clock_narrowest(const struct tw_clock_reading *reading, size_t n);
 

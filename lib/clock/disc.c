@@ -25,7 +25,7 @@
 #define WIDE_MAX      8         /* ... unless so many came in a row: the usual one has changed */
 #define SLEW_SPANS    2         /* spans of the course over which an offset is slewed away */
 #define BEND_POINTS   64        /* points after which a bend is forgotten but for a third */
-#define EE_WATCHES    5         /* the prepared Error Estimate covers so many readings */
+#define EE_WATCHES    2         /* the prepared Error Estimate covers so many readings */
 #define LEAP_NEAR_NS  100000000 /* a leap second may come with so much of another step */
 #define LEAP_READINGS 1000      /* an announcement holds so many readings beyond its end */
 
@@ -135,7 +135,7 @@ tw_clock_disc_draw(struct tw_clock_disc *d, const struct tw_clock_point *at, int
 			       (uint64_t)m->rate);
 	m->ee_span_tsc = ns_to_ticks(d, d->cfg.watch_ns) * EE_WATCHES;
 	m->horizon_tsc = ns_to_ticks(d, d->cfg.horizon_ns);
-	m->stamp_error_ns = to_error(abs_u64(offset_ns) + at->half_ns + d->cfg.granularity_ns);
+	m->stamp_error_ns = to_error(abs_u64(offset_ns) + at->half_ns + granularity(d, d->freq));
 	m->rate_error_ppb = d->cfg.rate_error_ppb;
 }
 
@@ -210,7 +210,7 @@ follow_course(struct tw_clock_disc *d, const struct tw_clock_point *p)
 	const struct tw_clock_point *last = point_at(d, d->point_cnt - 1);
 	int64_t course_ns = ticks_to_ns(p->tsc - last->tsc, d->freq);
 	int64_t off_ns = p->ref_ns - last->ref_ns - course_ns;
-	uint64_t room_ns = p->half_ns + last->half_ns + d->cfg.granularity_ns +
+	uint64_t room_ns = p->half_ns + last->half_ns + granularity(d, d->freq) +
 			   ppb_of((uint64_t)course_ns, d->unc_ppb + d->cfg.wander_ppb);
 
 	if (abs_u64(off_ns) > room_ns) {
@@ -268,7 +268,7 @@ confirms(const struct tw_clock_disc *d, const struct tw_clock_point *p)
 {
 	const struct tw_clock_point *s = &d->suspect;
 	int64_t course_ns = ticks_to_ns(p->tsc - s->tsc, d->freq);
-	uint64_t room_ns = p->half_ns + s->half_ns + d->cfg.granularity_ns +
+	uint64_t room_ns = p->half_ns + s->half_ns + granularity(d, d->freq) +
 			   ppb_of((uint64_t)course_ns, d->cfg.max_rate_ppb);
 
 	return abs_u64(p->ref_ns - s->ref_ns - course_ns) <= room_ns;

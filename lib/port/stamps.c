@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 
+#include <rte_cycles.h>
 #include <rte_mbuf_dyn.h>
 
 #include "port_i.h"
@@ -54,6 +55,22 @@ tw_port_time_read(const struct tw_port *p, uint64_t *ticks)
 	default:
 		return -ENOTSUP;
 	}
+}
+
+int
+tw_port_time_cross(
+	const struct tw_port *p, uint64_t *ticks_before, uint64_t *tsc, uint64_t *ticks_after)
+{
+	int res;
+
+	if (p->nic->read_cross != NULL) {
+		res = p->nic->read_cross(p, ticks_before, tsc);
+		*ticks_after = *ticks_before;
+		return res;
+	}
+	res = tw_port_time_read(p, ticks_before);
+	*tsc = rte_rdtsc_precise();
+	return res != 0 ? res : tw_port_time_read(p, ticks_after);
 }
 
 int

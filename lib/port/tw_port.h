@@ -59,6 +59,8 @@ struct tw_port_nic {
 	int (*timesync_disable)(const struct tw_port *p);
 	int (*timesync_read_time)(const struct tw_port *p, struct timespec *ts);
 	int (*timesync_read_tx_timestamp)(const struct tw_port *p, struct timespec *ts);
+	/** Its clock and the TSC at one moment, as PCIe PTM does. May be NULL; ethdev has none. */
+	int (*read_cross)(const struct tw_port *p, uint64_t *ticks, uint64_t *tsc);
 };
 
 /* How packets are to be stamped: the best that works, or no better than this. */
@@ -200,6 +202,13 @@ int tw_port_restart(struct tw_port *p);
 
 /** Read the clock of the NIC. Context: control lcore. @return 0 or -errno */
 int tw_port_time_read(const struct tw_port *p, uint64_t *ticks);
+
+/**
+ * Its clock and the TSC: at one moment if the device can tell them so, else the TSC between two
+ * readings. Context: control lcore. @return 0 or -errno
+ */
+int tw_port_time_cross(
+	const struct tw_port *p, uint64_t *ticks_before, uint64_t *tsc, uint64_t *ticks_after);
 
 /**
  * The departure of a packet marked RTE_MBUF_F_TX_IEEE1588_TMST, by the same clock.
