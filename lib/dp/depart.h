@@ -33,6 +33,7 @@ departures(struct tw_dp_lcore *lc, struct lc_port *lp, unsigned n, uint64_t tsc)
 	uint64_t ahead_tsc;
 	enum tw_stamp_source source = TW_STAMP_TSC_TX;
 
+	lc->scr->tx_by_tsc = at_tsc + error_tsc;
 	if (unlikely(lp->tx_stamps != TW_DP_TX_SOFTWARE)) {
 		if (lp->tx_stamps == TW_DP_TX_SCHEDULED &&
 			nic_schedule(lc, lp, n, at_tsc + half_tsc + devs_tsc))
@@ -62,8 +63,11 @@ departure_sealed(
 	const struct est *seal = &lc->est_seal[est_class(n)];
 	const struct est *tx = &lc->est_tx[est_class(n)];
 
+	const uint64_t error_tsc = tx->mean_tsc / 2 + DEPART_DEVS * seal->dev_tsc;
+
+	lc->scr->seal_by_tsc = seal_tsc + seal->mean_tsc + error_tsc;
 	return tw_sess_stamp_at(clock, seal_tsc + seal->mean_tsc, TW_STAMP_TSC_TX,
-		residue_ns(clock, tx->mean_tsc / 2 + DEPART_DEVS * seal->dev_tsc) +
+		residue_ns(clock, error_tsc) +
 			(lp->tx_stamps == TW_DP_TX_SCHEDULED ? 2 * NIC_LEAD_NS : 0));
 }
 

@@ -184,6 +184,8 @@ struct scratch {
 	struct tw_metrics_sample sample[BURST];
 	struct tw_sess_stamp tx_stamp[BURST]; /* departures, if each has its own */
 	struct tw_sess_stamp tx_one;          /* or one of all */
+	uint64_t tx_by_tsc;                   /* all handed over by then, says the stamp */
+	uint64_t seal_by_tsc;                 /* or the prediction */
 	uint8_t job_of[BURST];                /* job whose frame stands in tx[] */
 };
 

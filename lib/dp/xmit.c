@@ -131,6 +131,30 @@ stamp_one(const struct tw_port *port, struct tw_send_job *job, uint64_t sum,
 	return is_predicted;
 }
 
+/*
+ * The burst took longer than its stamps allow for: the CPU was away between the stamp and the
+ * device. The packets say what they say; here it is known how wrong that may be.
+ */
+static void
+left_late(struct tw_dp_lcore *lc, const struct lc_port *lp, unsigned sent, uint64_t end_tsc)
+{
+	const struct scratch *scr = lc->scr;
+	const struct tw_clock *clock = clock_of(lc, lp);
+
+	for (unsigned k = 0; k < sent; k++) {
+		struct tw_send_job *job = &lc->scr->sjob[scr->job_of[k]];
+		const bool is_sealed = job->sess->s.fmt->prot == TW_TST_PROT_ENCR;
+		const int64_t late_tsc =
+			(int64_t)(end_tsc - (is_sealed ? scr->seal_by_tsc : scr->tx_by_tsc));
+		uint32_t *error_ns = &job->t1.at.stamp_error_ns;
+
+		if (late_tsc > 0 && *error_ns < TW_CLOCK_ERROR_UNKNOWN)
+			*error_ns += RTE_MIN(residue_ns(clock, (uint64_t)late_tsc),
+				TW_CLOCK_ERROR_UNKNOWN - *error_ns);
+	}
+	count(lc, TW_DP_CTR_LEFT_LATE, sent);
+}
+
 /* Stamp and send the jobs of one port, in order. */
 static void
 transmit(struct tw_dp_lcore *lc, struct lc_port *lp, unsigned n, unsigned burst, uint64_t seal_tsc)
@@ -160,6 +184,8 @@ transmit(struct tw_dp_lcore *lc, struct lc_port *lp, unsigned n, unsigned burst,
 	d.end_tsc = rte_rdtsc();
 	departure_learn(lc, lp, n, burst, &d);
 	count(lc, TW_DP_CTR_SENT, sent);
+	if (unlikely((int64_t)(d.end_tsc - scr->tx_by_tsc) > 0))
+		left_late(lc, lp, sent, d.end_tsc);
 	for (unsigned k = sent; k < n; k++) {
 		refuse(lc, &scr->sjob[scr->job_of[k]], TW_DP_CTR_SEND_TX_FULL);
 		rte_pktmbuf_free(scr->tx[k]);
