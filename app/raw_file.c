@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) 2026 The twampline authors */
 /*
- * A bounded queue under a lock, taken in batches by a thread of its own.
+ * A bounded queue under a lock, taken in batches by a thread of its own. The thread shares
+ * control's CPU, perhaps with a simulated wire: it is woken a few times a second, not for each
+ * record.
  */
 #include "raw_file.h"
 
@@ -14,12 +16,15 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "privs.h"
 
 #define QUEUE_SIZE 16384U
 #define BATCH      256U
+#define WAKE_AT    2048U /* records; or else: */
+#define WAKE_NS    100000000L
 
 struct record {
 	uint32_t session;
@@ -97,13 +102,30 @@ file_free(struct tw_raw_file *f)
 	free(f);
 }
 
+static void
+wait_a_while(struct tw_raw_file *f)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += WAKE_NS;
+	if (until.tv_nsec >= 1000000000L) {
+		until.tv_sec++;
+		until.tv_nsec -= 1000000000L;
+	}
+	while (f->len < WAKE_AT && !f->is_ending)
+		if (pthread_cond_timedwait(&f->has_work, &f->lock, &until) != 0)
+			break;
+}
+
+/* @return 0: nothing came */
 static unsigned
 batch_take(struct tw_raw_file *f, struct record *batch)
 {
 	unsigned n = 0;
 
-	while (f->len == 0 && !f->is_ending)
-		pthread_cond_wait(&f->has_work, &f->lock);
+	if (f->len < BATCH && !f->is_ending)
+		wait_a_while(f);
 	for (; n < BATCH && f->len > 0; n++) {
 		batch[n] = f->queue[f->head];
 		f->head = (f->head + 1) % QUEUE_SIZE;
@@ -118,21 +140,21 @@ thread_main(void *arg)
 	struct tw_raw_file *f = arg;
 	struct record batch[BATCH];
 	unsigned i, n;
+	bool is_last;
 
 	tw_privs_drop_thread();
-	for (;;) {
+	do {
 		pthread_mutex_lock(&f->lock);
 		n = batch_take(f, batch);
+		is_last = f->is_ending && f->len == 0;
 		pthread_mutex_unlock(&f->lock);
-		if (n == 0)
-			break;
 		for (i = 0; i < n; i++)
 			record_write(f->out, &batch[i]);
 		if (ferror(f->out)) { /* disk full: count, go on with what comes */
 			clearerr(f->out);
 			atomic_fetch_add_explicit(&f->lost, n, memory_order_relaxed);
 		}
-	}
+	} while (!is_last);
 	if (fclose(f->out) != 0)
 		atomic_fetch_add_explicit(&f->lost, 1, memory_order_relaxed);
 	f->out = NULL;
@@ -159,6 +181,7 @@ struct tw_raw_file *
 tw_raw_file_new(const char *path)
 {
 	struct tw_raw_file *f = calloc(1, sizeof(*f));
+	pthread_condattr_t attr;
 	int fd, ret;
 
 	if (f == NULL)
@@ -175,7 +198,10 @@ tw_raw_file_new(const char *path)
 	}
 	fputs(head_line, f->out);
 	pthread_mutex_init(&f->lock, NULL);
-	pthread_cond_init(&f->has_work, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&f->has_work, &attr);
+	pthread_condattr_destroy(&attr);
 	ret = thread_start(f);
 	if (ret == 0)
 		return f;
@@ -191,7 +217,8 @@ tw_raw_file_put(struct tw_raw_file *f, uint32_t session, const struct tw_metrics
 	if (f->len < QUEUE_SIZE) {
 		f->queue[(f->head + f->len++) % QUEUE_SIZE] =
 			(struct record){.session = session, .sample = *sample};
-		pthread_cond_signal(&f->has_work);
+		if (f->len == WAKE_AT)
+			pthread_cond_signal(&f->has_work);
 	} else {
 		atomic_fetch_add_explicit(&f->lost, 1, memory_order_relaxed);
 	}
