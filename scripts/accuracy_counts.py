@@ -1,14 +1,19 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Copyright (c) 2026 The twampline authors
-"""Loss, duplicates and order as reported, against what the wire did: random impairments of one or
-both directions, each followed by a computation of its own from the wire's log, over what an
-observer at the sender can know.
+"""Loss, duplicates, order and percentiles as reported, against what the wire did: random
+impairments of one or both directions, each followed by a computation of its own from the wire's
+log, over what an ideal observer at the sender can know. Such a one sees the replies that came back
+and nothing else; its stamps are right within their stamp errors.
 """
+
+from accuracy_truth import Truth, delays, largest_error
 
 PACKETS, RATE = 400, 1000
 NONE = {"delay_ns": 0, "jitter": "none", "jitter_ns": 0, "loss_ppm": 0, "loss_every": 0,
         "burst_begin_ppm": 0, "burst_end_ppm": 0, "dup_ppm": 0, "dup_ns": 0, "reorder_ppm": 0,
         "reorder_ns": 0, "corrupt_ppm": 0, "rate_bps": 0, "queue_octets": 0}
+BIN = 0.01  # relative error of a percentile above the minimum, at most
+PERCENTILES = {"p50": 50_000, "p90": 90_000, "p95": 95_000, "p99": 99_000, "p99_9": 99_900}
 
 
 def draw(rng):
@@ -31,69 +36,28 @@ def draw(rng):
                    jitter_ns=rng.randrange(1000, 1_000_000))
     if rng.random() < 0.2:
         imp["corrupt_ppm"] = rng.randrange(0, 50_000)
+    if rng.random() < 0.2:
+        # 107 octets a packet on the line, 1,000 packets/s: from below that rate to above
+        imp.update(rate_bps=rng.randrange(700_000, 2_000_000),
+                   queue_octets=rng.randrange(500, 4_000))
     return imp
 
 
-class Truth:
-    """What the wire did to the packets of one session."""
-
-    def __init__(self, rows):
-        self.requests, self.replies = {}, {}
-        for row in rows:
-            if row["is_reply"] == "0":
-                self.requests[int(row["no"])] = row
-            elif row["answers"]:
-                self.replies.setdefault(int(row["answers"]), []).append(row)
-        self.sent = len(self.requests)
-        # packets handed over together arrive at the same time, in the order they were due
-        good = lambda row: [(int(row[k]), int(row["due_ns"])) for k in
-                            ("arrive_ns", "arrive_copy_ns")
-                            if row[k] and row["is_corrupt"] == "0"]
-        self.reached = {seq: min(good(r)) for seq, r in self.requests.items() if good(r)}
-        # per reply: when its copies came back; those that did
-        self.back = {seq: [(int(r["no"]), sorted(good(r))) for r in replies if good(r)]
-                     for seq, replies in self.replies.items()}
-        self.answered = {seq for seq, back in self.back.items() if back}
-
-    def lost(self):
-        forward = self.sent - len(self.reached)
-        return forward, len([s for s in self.reached if s not in self.answered])
-
-    def duplicates(self):
-        forward = sum(max(0, len(back) - 1) for back in self.back.values())
-        return forward, sum(len(at) - 1 for back in self.back.values() for _, at in back)
-
-    def has_duplicates(self):
-        every = [*self.requests.values(), *(r for rows in self.replies.values() for r in rows)]
-        return any(row["arrive_copy_ns"] for row in every)
-
-    def undetermined_most(self, variation):
-        """Unanswered packets that may be of unknown fate where no request was duplicated: those
-        sent after the one answered last, minus the variation of the forward delay; the larger of
-        the true one and what the sender saw, whose stamps are late in a gap."""
-        if not self.answered:
-            return self.sent
-        depart = {s: int(r["depart_ns"]) for s, r in self.requests.items()}
-        delay = [at - depart[s] for s, (at, _) in self.reached.items()]
-        last = max((no, seq) for seq, back in self.back.items() for no, _ in back)[1]
-        since = depart[last] - max(max(delay) - min(delay), variation)
-        return sum(1 for s in depart if s not in self.answered and depart[s] >= since)
-
-    def reordered(self):
-        """(forward, reverse, round trip) by RFC 4737, without duplicates: packets that come after
-        one with a higher number."""
-        firsts = sorted((at[0], no, seq) for seq, back in self.back.items() for no, at in back)
-        behind = lambda numbers: sum(n < max(numbers[:i]) for i, n in enumerate(numbers) if i)
-        by_reflector = [seq for _, seq in sorted((no, seq) for _, no, seq in firsts)]
-        return (behind(by_reflector), behind([no for _, no, _ in firsts]),
-                behind([seq for _, _, seq in firsts]))
+def directions(i, rng):
+    """Impairments of both directions; of one alone in a third of the settings each."""
+    forward, reverse = draw(rng), draw(rng)
+    if i % 3 == 1:
+        reverse = {**NONE, "seed": 1}
+    elif i % 3 == 2:
+        forward = {**NONE, "seed": 1}
+    return forward, reverse
 
 
-def faults(report, truth, raw):
-    """What does not agree, in words."""
+def loss_faults(report, truth, bounds):
     loss, counters = report["loss"], report["counters"]
     forward, reverse = truth.lost()
-    certain = loss["lost_forward"], loss["lost_reverse"], loss["lost_undetermined"]
+    # without any reply nothing is certain
+    certain = loss["lost_forward"] or 0, loss["lost_reverse"] or 0, loss["lost_undetermined"]
     unanswered = truth.sent - len(truth.answered)
     if counters["sent"] != truth.sent:
         yield f"sent {counters['sent']}, on the wire {truth.sent}"
@@ -103,41 +67,103 @@ def faults(report, truth, raw):
         yield f"lost for certain {certain[:2]}, truly {(forward, reverse)}"
     if sum(certain) != unanswered:
         yield f"lost {certain}, unanswered {unanswered}"
-    seen = [int(r["forward_ns"]) for r in raw if r["forward_ns"]] or [0]
-    most = truth.undetermined_most(max(seen) - min(seen))
-    if not any(r["arrive_copy_ns"] for r in truth.requests.values()) and certain[2] > most:
+    if truth.has_forward_copies():
+        return
+    most = truth.undetermined_most(bounds)
+    if certain[2] > most:
         yield f"undetermined of {certain}, at most {most} may be, truly {(forward, reverse)}"
+
+
+def order_faults(report, truth):
+    counters, order = report["counters"], report["order"]
     said = counters["duplicates_forward"], counters["duplicates_reverse"]
     if said != truth.duplicates():
         yield f"duplicates {said}, truly {truth.duplicates()}"
-    if not truth.has_duplicates():
-        said = tuple(counters[f"reordered_{d}"] for d in ("forward", "reverse", "round_trip"))
-        if said != truth.reordered():
-            yield f"reordered {said}, truly {truth.reordered()}"
+    for name, numbers in truth.orders().items():
+        reordered, extent = reordering(numbers)
+        said = counters[f"reordered_{name}"]
+        if said != reordered:
+            yield f"reordered {name} {said}, truly {reordered}"
+        said = order[f"extent_{name}"]
+        if said != extent and not order["is_extent_at_least"]:
+            yield f"extent {name} {said}, truly {extent}"
 
 
-def check(box, settings, rng):
+def reordering(numbers):
+    """(reordered, largest extent) by the words of RFC 4737 3.3 and 4.2.1, over first arrivals."""
+    reordered = extent = next_exp = 0
+    for i, n in enumerate(numbers):
+        if n >= next_exp:
+            next_exp = n + 1
+            continue
+        reordered += 1
+        first = next(j for j in range(i) if numbers[j] > n)
+        extent = max(extent, i - first)
+    return reordered, extent
+
+
+def rank_of(pct, n):
+    """RFC 2330 11.3: the smallest rank x with x / n >= pct; pct in 1/100,000."""
+    return max(1, -(-n * pct // 100_000))
+
+
+def percentile_faults(name, said, samples, infinite):
+    """Figures of one direction. Whatever each stamp was off by, within its bound, a percentile lies
+    between those of the true delays less and plus the bounds."""
+    low = sorted(d - bound for d, bound in samples)
+    high = sorted(d + bound for d, bound in samples)
+    if (said["finite"], said["infinite"]) != (len(samples), infinite):
+        yield (f"{name}: {said['finite']} finite and {said['infinite']} infinite, "
+               f"truly {len(samples)} and {infinite}")
+        return
+    n = len(samples) + infinite
+    ranks = {"min": 1, "max": len(samples),
+             **{key: rank_of(pct, n) for key, pct in PERCENTILES.items()}}
+    for key, rank in ranks.items() if samples else ():
+        figure = said[key]
+        if (rank > len(samples)) != (figure["state"] == "infinite"):
+            yield f"{name}.{key} {figure['state']}, rank {rank} of {len(samples)} finite"
+        if rank > len(samples):
+            continue
+        # a bin is as wide as the distance from the minimum asks for
+        slack = 2 if key in ("min", "max") else 2 + BIN * (high[rank - 1] - low[0])
+        if not low[rank - 1] - slack <= figure["value_ns"] <= high[rank - 1] + slack:
+            yield (f"{name}.{key} {figure['value_ns']}, truly {low[rank - 1]} to "
+                   f"{high[rank - 1]}")
+
+
+def faults(report, truth, raw, max_error_ns):
+    """What does not agree, in words."""
+    samples = delays(truth, raw, max_error_ns)
+    yield from loss_faults(report, truth, samples["forward"])
+    yield from order_faults(report, truth)
+    loss = report["loss"]
+    infinite = {"forward": loss["lost_forward"] or 0, "reverse": loss["lost_reverse"] or 0,
+                "round_trip": truth.sent - len(truth.answered)}
+    for name, of in samples.items():
+        yield from percentile_faults(name, report[name], [(s.true, s.bound) for s in of],
+                                     infinite[name])
+
+
+def check(box, settings, rng, max_error_ns):
     """The line of all settings."""
-    wrong, found, packets, undetermined = 0, [], 0, 0
+    wrong, found, packets, undetermined, worst = 0, [], 0, 0, 0
     for i in range(settings):
-        # a third of them in one direction only
-        forward, reverse = draw(rng), draw(rng)
-        if i % 3 == 1:
-            reverse = {**NONE, "seed": 1}
-        elif i % 3 == 2 and i % 2:
-            forward = {**NONE, "seed": 1}
+        forward, reverse = directions(i, rng)
         box.impair(forward=forward, reverse=reverse)
         answer, raw, rows, _ = box.measure(RATE, 1, count=PACKETS)
         report = answer["results"][0]["report"]
-        texts = list(faults(report, Truth(rows), raw))
+        truth = Truth(rows)
+        texts = list(faults(report, truth, raw, max_error_ns))
         packets += report["counters"]["sent"]
         undetermined += report["loss"]["lost_undetermined"]
+        worst = max(worst, largest_error(truth, raw, max_error_ns))
         wrong += bool(texts)
         found += [f"setting {i + 1}, {text}; forward {active(forward)}, reverse {active(reverse)}"
                   for text in texts]
     return {"case": "all", "quantity": "counts", "stamp": "all", "samples": packets,
             "settings": settings, "wrong": wrong, "undetermined": undetermined, "bias_ns": None,
-            "p99_ns": None, "p999_ns": None, "max_ns": None, "within_pct": None, "gaps": 0,
+            "p99_ns": None, "p999_ns": None, "max_ns": worst, "within_pct": None, "gaps": 0,
             "budget_bias_ns": None, "budget_p999_ns": None, "faults": found, "ok": wrong == 0}
 
 

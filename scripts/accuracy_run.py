@@ -5,6 +5,7 @@ samples of both records, what it reported and what the wire knows, joined packet
 """
 
 import bisect
+import concurrent.futures
 import csv
 import os
 import pathlib
@@ -17,7 +18,8 @@ from twampline_client import CallError, Client
 
 TOP = pathlib.Path(__file__).resolve().parent.parent
 NEAR, FAR = "127.0.2.1", "127.0.2.2"
-MARGIN_NS = 1000  # a gap this near to a stamp touches it
+MARGIN_NS = 100  # a gap this near to a stamp touches it
+UNSURE_NS = 1000  # the wire itself does not know an arrival better: it was away just then
 
 
 class Appliance:
@@ -83,20 +85,20 @@ class Appliance:
         for end, own in enumerate((forward, reverse)):
             self.call("netsim.impair", end=end, **(both or {}), **(own or {}))
 
-    def measure(self, rate_pps, seconds, **params):
-        """A test to its end: (its answer, rows of its replies, rows of the truth, gaps)."""
+    def measure(self, rate_pps, seconds, spins=None, **params):
+        """A test to its end: (its answer, rows of its replies, rows of the truth, gaps). With
+        `spins` the lcores stop now and then to spin, and what that found is added there."""
         files = {name: self.folder / f"{name}.csv" for name in ("raw", "truth", "gaps")}
         for path in files.values():
             path.unlink(missing_ok=True)
         self.call("netsim.clear")
-        # the log is begun anew by another lcore, in its next turn
-        time.sleep(0.02)
         begin = self.call("netsim.show")["wire_time_ns"]
-        answer = self.client.call("test.run", {
+        ask = lambda: self.client.call("test.run", {
             "host": FAR, "rate_pps": rate_pps, "count": rate_pps * seconds, "mode": "open",
             "tmax_ns": 1_000_000_000, "timeout_ns": 500_000_000,
             "max_lag_ns": 10_000_000_000, "raw_file": str(files["raw"]),
             **params}, timeout=seconds + 60)
+        answer = ask() if spins is None else self._between_spins(ask, spins)
         end = self.call("netsim.show")["wire_time_ns"]
         self.call("netsim.dump", file=str(files["truth"]), gaps_file=str(files["gaps"]))
         return answer, rows(files["raw"]), rows(files["truth"]), Gaps(files["gaps"], begin, end)
@@ -119,10 +121,42 @@ class Appliance:
             if all(way.get(k) == v for way in ways for k, v in wanted.items()):
                 return
 
-    def spin(self, seconds=1):
-        answer = self.call("netsim.spin", duration_ns=int(seconds * 1e9))["spinners"]
-        return {f"{s['role']}{s['idx']}" if s["role"] == "data" else s["role"]:
-                100 * s["gaps_ns"] / s["spun_ns"] for s in answer}
+    def _between_spins(self, ask, spins):
+        """What `ask` answers; meanwhile all polling lcores spin for 20 ms of every 100."""
+        with Client(str(self.folder / "accuracy" / "rpc.sock"), timeout=120) as other, \
+                concurrent.futures.ThreadPoolExecutor(1) as pool:
+            running = pool.submit(ask)
+            time.sleep(0.2)
+            while not running.done():
+                spins.take(other)
+                time.sleep(0.08)
+            return running.result()
+
+
+class Spins:
+    """What bare spinners found, and when they ran: what arrives then waits."""
+
+    LENGTH_NS, AFTER_NS = 20_000_000, 2_000_000
+
+    def __init__(self):
+        self.windows, self.lost, self.spun = [], {}, {}
+
+    def take(self, client):
+        now = lambda: client.call("netsim.show")["wire_time_ns"]
+        begin = now()
+        answer = client.call("netsim.spin", {"duration_ns": self.LENGTH_NS})["spinners"]
+        self.windows.append((begin, now() + self.AFTER_NS))
+        for s in answer:
+            lcore = f"{s['role']}{s['idx']}" if s["role"] == "data" else s["role"]
+            self.lost[lcore] = self.lost.get(lcore, 0) + s["gaps_ns"]
+            self.spun[lcore] = self.spun.get(lcore, 0) + s["spun_ns"]
+
+    def share_pct(self):
+        return {lcore: 100 * self.lost[lcore] / self.spun[lcore] for lcore in self.spun}
+
+    def touch(self, wire_ns):
+        i = bisect.bisect_right(self.windows, (wire_ns, 1 << 62))
+        return i > 0 and self.windows[i - 1][1] >= wire_ns
 
 
 def rows(path):
@@ -140,8 +174,11 @@ class Gaps:
             if b > begin and a < end:
                 self.by_lcore.setdefault(row["lcore"], []).append((a, b))
 
-    def share_pct(self, lcore):
-        return 100 * sum(b - a for a, b in self.by_lcore.get(lcore, ())) / self.span
+    def share_pct(self, lcore, spins):
+        """Of the time between spins."""
+        span = self.span - sum(b - a for a, b in spins.windows)
+        return 100 * sum(b - a for a, b in self.by_lcore.get(lcore, ())
+                         if not (spins.touch(a) or spins.touch(b))) / span
 
     def lcores(self):
         return sorted(self.by_lcore)
@@ -152,8 +189,8 @@ class Gaps:
         i = bisect.bisect_right(gaps, (hi, 0))
         return i > 0 and gaps[i - 1][1] >= lo or i > 1 and gaps[i - 2][1] >= lo
 
-    def touch_any(self, lo, hi):
-        return any(self.touch(lcore, lo, hi) for lcore in self.by_lcore)
+    def touch_data(self, lo, hi):
+        return any(self.touch(lcore, lo, hi) for lcore in self.by_lcore if lcore != "wire")
 
 
 class Sample:
@@ -185,12 +222,15 @@ class Sample:
         self.bound = {"forward": stamps(raw["forward_error_ns"]),
                       "reverse": stamps(raw["reverse_error_ns"]),
                       "round_trip": int(raw["round_trip_error_ns"] or 0) or None}
-        self.is_gap = any(gaps.touch_any(min(w, w + err) - MARGIN_NS, max(w, w + err) + MARGIN_NS)
-                          for (w, _), err in zip(true, e))
+        # between a stamp and what it is of, the lcore that took it was away; or the wire was, while
+        # it noted an arrival. Elsewhere a gap makes delays longer and no stamp wrong
+        self.is_gap = max(ns(fwd, "arrive_error_ns"), ns(rev, "arrive_error_ns")) > UNSURE_NS or \
+            any(gaps.touch_data(min(w, w + err) - MARGIN_NS, max(w, w + err) + MARGIN_NS)
+                for (w, _), err in zip(true, e))
 
 
-def join(raw, truth, gaps, max_error_ns):
-    """Samples of the packets whose first reply was reported."""
+def join(raw, truth, gaps, max_error_ns, spins=None):
+    """Samples of the packets whose first reply was reported and that met no spinner."""
     fwd, rev = {}, {}
     for row in truth:
         if row["is_reply"] == "0":
@@ -204,6 +244,9 @@ def join(raw, truth, gaps, max_error_ns):
         # a packet that met duplicates has no single truth here
         if request is None or request["arrive_copy_ns"] or len(replies) != 1 or \
                 replies[0]["arrive_copy_ns"] or not replies[0]["arrive_ns"] or not r["t2_utc_ns"]:
+            continue
+        if spins is not None and any(spins.touch(int(row[key])) for row in (request, replies[0])
+                                     for key in ("depart_ns", "arrive_ns")):
             continue
         samples.append(Sample(r, request, replies[0], gaps, max_error_ns))
     return samples
