@@ -83,7 +83,7 @@ struct bench_result {
 	uint64_t checked; /* by the slow path */
 	uint64_t lag;     /* of the reflector's number at the end, one session */
 	double create_per_s, delete_per_s;
-	double session_octets;
+	double session_octets; /* 0: not measured */
 };
 
 struct bench_opts {
@@ -174,6 +174,7 @@ struct rig *rig_new(struct bench *b, const struct bench_case *c, unsigned lcore_
 void rig_free(struct rig *r, struct bench_result *res);
 void rig_reflectors(struct rig *r);
 struct tw_refl_sess *rig_reflector(struct rig *r, uint32_t sess, unsigned queue);
+size_t rig_memory(void);
 void rig_drain(struct rig *r);
 void rig_phases(const struct rig *r, uint64_t packets);
 struct tw_sess_key rig_key(uint32_t sess, unsigned queue);

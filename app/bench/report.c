@@ -108,8 +108,10 @@ print_notes(const struct bench_case *c, const struct bench_result *res)
 	if (c->work == WORK_LCORES)
 		printf(", while %.0f/s sessions were made and removed", res->create_per_s);
 	else if (c->sessions >= 1024 && res->session_octets > 0)
-		printf(" %.0f octets a session, %.0f/s created, %.0f/s deleted",
-			res->session_octets, res->create_per_s, res->delete_per_s);
+		printf(" %.0f octets a session, %.0f/s created", res->session_octets,
+			res->create_per_s);
+	if (c->sessions >= 1024 && res->delete_per_s > 0)
+		printf(", %.0f/s deleted", res->delete_per_s);
 	if (verdict_of(c, res) == VERDICT_MISSED)
 		printf(" BUDGET MISSED");
 }
@@ -189,8 +191,10 @@ json_more(const struct bench_case *c, const struct bench_result *res)
 	if (c->work == WORK_LCORES)
 		printf(",\"create_per_s\":%.0f", res->create_per_s);
 	else if (res->session_octets > 0)
-		printf(",\"session_octets\":%.0f,\"create_per_s\":%.0f,\"delete_per_s\":%.0f",
-			res->session_octets, res->create_per_s, res->delete_per_s);
+		printf(",\"session_octets\":%.0f,\"create_per_s\":%.0f", res->session_octets,
+			res->create_per_s);
+	if (res->delete_per_s > 0)
+		printf(",\"delete_per_s\":%.0f", res->delete_per_s);
 }
 
 /* Names that go in are ours: nothing to escape. */

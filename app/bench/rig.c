@@ -201,8 +201,8 @@ bench_init(struct bench *b, const char *argv0)
 
 /* A case ------------------------------------------------------------------------------------- */
 
-static size_t
-memory_used(void)
+size_t
+rig_memory(void)
 {
 	struct rte_malloc_socket_stats st = {0};
 	unsigned long pages = 0;
@@ -250,7 +250,7 @@ rig_new(struct bench *b, const struct bench_case *c, unsigned lcore_cnt)
 		.seed = {1, 2, 3, 4},
 		.socket_id = SOCKET_ID_ANY};
 	char err[TW_DP_ERR_SIZE];
-	const size_t before = memory_used();
+	const size_t before = rig_memory();
 
 	need(r != NULL, "no memory");
 	r->b = b;
@@ -268,7 +268,7 @@ rig_new(struct bench *b, const struct bench_case *c, unsigned lcore_cnt)
 	if (is_refl && c->work < WORK_IO) {
 		rig_reflectors(r);
 		r->session_octets =
-			(double)(memory_used() - before) / ((double)c->sessions * lcore_cnt);
+			(double)(rig_memory() - before) / ((double)c->sessions * lcore_cnt);
 	}
 	return r;
 }

@@ -61,11 +61,15 @@ senders_start(struct rig *r, uint64_t count)
 {
 	const uint64_t interval_ns = UINT64_C(1000000000) / TOTAL_PPS * r->c->sessions;
 	struct tw_dp_lcore *lc = tw_dp_lcore_at(r->dp, 0);
+	const size_t before = rig_memory();
+	const uint64_t begin_tsc = rte_rdtsc();
 
 	memset(r->seq, 0, r->c->sessions * sizeof(*r->seq));
 	memset(r->rep_seq, 0, r->c->sessions * sizeof(*r->rep_seq));
 	for (uint32_t i = 0; i < r->c->sessions; i++)
 		r->send[i] = rig_sender(r, i, interval_ns, count, 0);
+	r->create_per_s = r->c->sessions / ((double)(rte_rdtsc() - begin_tsc) / r->b->hz);
+	r->session_octets = (double)(rig_memory() - before) / r->c->sessions;
 	for (uint32_t i = 0; i < r->c->sessions; i++)
 		while (tw_dp_send_start(r->dp, r->send[i]) != 0)
 			(void)rig_turn(r, lc);
