@@ -97,6 +97,23 @@ tw_clock_ns_to_ntp(tw_ns t)
 	return ntp != 0 ? ntp : 1;
 }
 
+/* Seconds of a point in time as NTP counts them, eras included. */
+static inline int64_t
+tw_clock_ntp_s(tw_ns t)
+{
+	return t.ns / TW_CLOCK_NS_PER_S + TW_CLOCK_NTP_UNIX_S;
+}
+
+/** The same as tw_clock_ntp_to_ns(), for many: @p near_s is tw_clock_ntp_s() of near. */
+static inline tw_ns
+tw_clock_ntp_near(uint64_t ntp, int64_t near_s)
+{
+	int32_t away_s = (int32_t)((uint32_t)(ntp >> 32) - (uint32_t)near_s);
+	uint64_t rest = ((ntp & UINT32_MAX) * (uint64_t)TW_CLOCK_NS_PER_S + (1U << 31)) >> 32;
+
+	return (tw_ns){(near_s + away_s - TW_CLOCK_NTP_UNIX_S) * TW_CLOCK_NS_PER_S + (int64_t)rest};
+}
+
 /**
  * Point in time of an NTP timestamp, rounded to the nearest nanosecond.
  * @param near  picks the era: the result lies within 2^31 s of it (A-58)
@@ -104,11 +121,7 @@ tw_clock_ns_to_ntp(tw_ns t)
 static inline tw_ns
 tw_clock_ntp_to_ns(uint64_t ntp, tw_ns near)
 {
-	int64_t near_s = near.ns / TW_CLOCK_NS_PER_S + TW_CLOCK_NTP_UNIX_S;
-	int32_t away_s = (int32_t)((uint32_t)(ntp >> 32) - (uint32_t)near_s);
-	uint64_t rest = ((ntp & UINT32_MAX) * (uint64_t)TW_CLOCK_NS_PER_S + (1U << 31)) >> 32;
-
-	return (tw_ns){(near_s + away_s - TW_CLOCK_NTP_UNIX_S) * TW_CLOCK_NS_PER_S + (int64_t)rest};
+	return tw_clock_ntp_near(ntp, tw_clock_ntp_s(near));
 }
 
 /** a - b in ns, rounded to nearest; right across the era roll-over for |a - b| < 2^31 s. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) 2026 The twampline authors */
 /*
- * Slow paths of the histogram: moving the anchor, carries, merging, reading back.
+ * The histogram: adding samples, moving the anchor, carries, merging, reading back.
  *
  * Level k (k >= 1) holds bins of 2^k, numbered value >> k, from base[k] up to but not including
  * 2 * base[k + 1]; level 0 holds single values from the anchor up to 2 * base[1]. That is at
@@ -15,6 +15,7 @@
 #define LEVELS TW_METRICS_HIST_LEVELS
 #define SUB    TW_METRICS_HIST_SUB
 #define BINS   TW_METRICS_HIST_BINS
+#define LINEAR TW_METRICS_HIST_LINEAR
 
 static void
 set_anchor(struct tw_metrics_hist *h, int64_t anchor)
@@ -45,7 +46,7 @@ static uint32_t
 place(unsigned level, int64_t nr)
 {
 	if (level == 0)
-		return (uint32_t)nr & (TW_METRICS_HIST_LINEAR - 1);
+		return (uint32_t)nr & (LINEAR - 1);
 	return (level + 1) * SUB + ((uint32_t)nr & (SUB - 1));
 }
 
@@ -58,9 +59,9 @@ count_at(const struct tw_metrics_hist *h, const struct tw_metrics_hist_pool *poo
 	return (carries << 16) + h->bin[idx];
 }
 
-void
-tw_metrics_hist_put(
-	struct tw_metrics_hist *h, struct tw_metrics_hist_pool *pool, uint32_t idx, uint64_t n)
+/* Count @p n more in a bin. */
+static void
+put(struct tw_metrics_hist *h, struct tw_metrics_hist_pool *pool, uint32_t idx, uint64_t n)
 {
 	uint8_t *page = &h->page[idx / SUB];
 	uint64_t total = count_at(h, pool, idx) + n;
@@ -90,18 +91,36 @@ clear_at(struct tw_metrics_hist *h, struct tw_metrics_hist_pool *pool, uint32_t 
 		pool->page[page - 1][idx % SUB] = 0;
 }
 
+/* Bin of a value not below the anchor; BINS if it lies beyond all. */
+static uint32_t
+bin_of(const struct tw_metrics_hist *h, int64_t ns)
+{
+	uint64_t away = (uint64_t)ns - (uint64_t)h->anchor;
+	unsigned level = 0;
+
+	if (away >= LINEAR)
+		level = 57 - (unsigned)__builtin_clzll(away); /* away >> level is 64..127 */
+	if (level >= LEVELS)
+		return BINS;
+	if (ns >> (level + 1) >= h->base[level + 1] && ++level == LEVELS)
+		return BINS;
+	if (level == 0)
+		return (uint32_t)ns & (LINEAR - 1);
+	return (level + 1) * SUB + ((uint32_t)(ns >> level) & (SUB - 1));
+}
+
 /* Put @p n samples of value @p ns, anchor and levels being settled. */
 static void
 put_value(struct tw_metrics_hist *h, struct tw_metrics_hist_pool *pool, int64_t ns, uint64_t n)
 {
-	uint32_t idx = tw_metrics_hist_idx(h, ns);
+	uint32_t idx = bin_of(h, ns);
 
 	if (idx == BINS) {
 		h->beyond += n;
 		return;
 	}
-	h->levels |= 1U << (idx < TW_METRICS_HIST_LINEAR ? 0 : idx / SUB - 1);
-	tw_metrics_hist_put(h, pool, idx, n);
+	h->levels |= 1U << (idx < LINEAR ? 0 : idx / SUB - 1);
+	put(h, pool, idx, n);
 }
 
 /* Move what no longer belongs to a level; the levels above are settled already. */
@@ -126,8 +145,9 @@ lift_level(struct tw_metrics_hist *h, struct tw_metrics_hist_pool *pool, unsigne
 		h->levels &= ~(1U << k);
 }
 
-void
-tw_metrics_hist_lower(struct tw_metrics_hist *h, struct tw_metrics_hist_pool *pool, int64_t anchor)
+/* Move the anchor down. */
+static void
+lower(struct tw_metrics_hist *h, struct tw_metrics_hist_pool *pool, int64_t anchor)
 {
 	int64_t old[LEVELS + 1];
 	uint32_t levels = h->levels;
@@ -142,6 +162,105 @@ tw_metrics_hist_lower(struct tw_metrics_hist *h, struct tw_metrics_hist_pool *po
 	}
 }
 
+/* Adding ------------------------------------------------------------------------------------- */
+
+/*
+ * The one loop over all samples is plain C that the compiler turns into vectors; it is compiled for
+ * several kinds of CPU, of which the best is picked when the program is loaded.
+ */
+#if defined(__x86_64__) && !defined(__clang__)
+#define VECTORS __attribute__((target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4")))
+#else
+#define VECTORS
+#endif
+
+/* Where samples belong. */
+struct places {
+	int64_t min, max;
+	uint64_t sum;     /* modulo 2^64 */
+	uint32_t levels;  /* bit k: a sample is in level k ... */
+	uint32_t highest; /* ... unless this is a level without bins */
+	uint32_t idx[TW_METRICS_HIST_ADD_MAX];
+};
+
+/* As bin_of(). Useless if a sample is below the anchor. */
+VECTORS static void
+find_places(struct places *restrict p, const int64_t *restrict ns, unsigned n, int64_t anchor)
+{
+	int64_t min = INT64_MAX, max = INT64_MIN;
+	uint32_t levels = 0, highest = 0;
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		const int64_t v = ns[i];
+		const uint64_t away = ((uint64_t)v - (uint64_t)anchor) | (LINEAR - 1);
+		const int low = 57 - __builtin_clzll(away);
+		/* the border is base[low + 1], see set_anchor() */
+		const int64_t is_above = v >> (low + 1) >= (anchor >> (low + 1)) + SUB;
+		const int level = low + (int)is_above;
+		const uint32_t linear = (uint32_t)v & (LINEAR - 1);
+		const uint32_t other =
+			((uint32_t)level + 1) * SUB + ((uint32_t)(v >> level) & (SUB - 1));
+
+		p->idx[i] = level == 0 ? linear : other;
+		levels |= 1U << (level & 31);
+		highest = (uint32_t)level > highest ? (uint32_t)level : highest;
+		sum += (uint64_t)v;
+		min = v < min ? v : min;
+		max = v > max ? v : max;
+	}
+	p->min = min;
+	p->max = max;
+	p->sum = sum;
+	p->levels = levels;
+	p->highest = highest;
+}
+
+/* The sum of samples too large to trust one modulo 2^64. */
+static __int128
+wide_sum(const int64_t *ns, unsigned n)
+{
+	__int128 sum = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		sum += ns[i];
+	return sum;
+}
+
+#define NARROW (1LL << 56) /* so many of these fit 64 bits */
+
+struct tw_metrics_hist_sums
+tw_metrics_hist_add_all(
+	struct tw_metrics_hist *h, struct tw_metrics_hist_pool *pool, const int64_t *ns, unsigned n)
+{
+	struct tw_metrics_hist_sums out;
+	struct places p;
+
+	find_places(&p, ns, n, h->anchor);
+	if (__builtin_expect(p.min < h->anchor, 0)) {
+		lower(h, pool, p.min);
+		find_places(&p, ns, n, h->anchor);
+	}
+	out = (struct tw_metrics_hist_sums){.sum = (int64_t)p.sum, .min = p.min, .max = p.max};
+	if (__builtin_expect(p.min < -NARROW || p.max > NARROW, 0))
+		out.sum = wide_sum(ns, n);
+	if (p.max > h->max)
+		h->max = p.max;
+	h->sum += out.sum;
+	h->cnt += n;
+	if (__builtin_expect(p.highest >= LEVELS, 0)) {
+		for (unsigned i = 0; i < n; i++)
+			put_value(h, pool, ns[i], 1);
+		return out;
+	}
+	h->levels |= p.levels;
+	for (unsigned i = 0; i < n; i++) {
+		if (__builtin_expect(++h->bin[p.idx[i]] == 0, 0))
+			put(h, pool, p.idx[i], 1U << 16);
+	}
+	return out;
+}
+
 void
 tw_metrics_hist_merge(struct tw_metrics_hist *dst, struct tw_metrics_hist_pool *dst_pool,
 	const struct tw_metrics_hist *src, const struct tw_metrics_hist_pool *src_pool)
@@ -149,7 +268,7 @@ tw_metrics_hist_merge(struct tw_metrics_hist *dst, struct tw_metrics_hist_pool *
 	if (src->cnt == 0)
 		return;
 	if (src->anchor < dst->anchor)
-		tw_metrics_hist_lower(dst, dst_pool, src->anchor);
+		lower(dst, dst_pool, src->anchor);
 	for (unsigned k = 0; k < LEVELS; k++) {
 		if (!(src->levels & 1U << k))
 			continue;

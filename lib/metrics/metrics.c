@@ -199,6 +199,7 @@ next_slot(struct tw_metrics *m, uint32_t seq)
 	(void)seq;
 	if (m->next_seq - m->cfg.first_seq >= m->window)
 		leave_window(m, m->next_seq - m->window);
+	__builtin_prefetch(slot_of(m, m->next_seq + FETCH_AHEAD), 1);
 	return slot_of(m, m->next_seq++);
 }
 

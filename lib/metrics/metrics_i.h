@@ -17,6 +17,9 @@
 #define EXPIRE_BUDGET 256U
 #define ORDER_BUDGET  1024U /* reflector numbers put in order per reply, at most */
 
+/* Slots are fetched so many packets before they are needed: windows are larger than caches. */
+#define FETCH_AHEAD 32U
+
 /* r is kept with this much added, so that a number below the first seen is still positive. */
 #define R_BIAS (1ULL << 32)
 
@@ -59,6 +62,19 @@ struct slot {
 #define RSLOT_MASK       0x0fffffffU
 
 _Static_assert(RSLOT_MASK / 2 >= TW_METRICS_WINDOW_MAX, "low bits of s tell packets apart");
+
+/* What a reply may tell. The last two are differences of neighbours. */
+enum measure {
+	M_ROUND_TRIP,
+	M_ROUND_TRIP_NET,
+	M_FORWARD,
+	M_REVERSE,
+	M_RESIDENCE,
+	M_DELAYS,
+	M_IPDV_FORWARD = M_DELAYS,
+	M_IPDV_REVERSE,
+	M_N
+};
 
 /* Signed differences: two histograms of their amount. */
 struct ipdv {
@@ -157,7 +173,7 @@ struct tw_metrics {
 	uint64_t forward_unsynced_peer;      /* S=0 at T2 */
 	uint64_t reverse_unsynced_own;       /* S=0 at T4 */
 	uint64_t reverse_unsynced_peer;      /* S=0 at T3 */
-	uint64_t negative[5];                /* by enum measure */
+	uint64_t negative[M_DELAYS];         /* by enum measure */
 	int64_t forward_longest_ns;          /* of all, those and copies too */
 	uint64_t forward_beyond_tmax;        /* synchronised one-way delays > Tmax: infinite */
 	uint64_t reverse_beyond_tmax;
@@ -180,8 +196,6 @@ struct tw_metrics {
 /* A sender session fits 64 KiB, its window excluded. */
 _Static_assert(sizeof(struct tw_metrics) <= 64 * 1024, "fixed part of a sender session");
 _Static_assert(sizeof(struct slot) == 32, "window slot");
-
-enum measure { M_ROUND_TRIP, M_ROUND_TRIP_NET, M_FORWARD, M_REVERSE, M_RESIDENCE };
 
 static inline struct slot *
 slot_of(struct tw_metrics *m, uint64_t seq)
@@ -314,17 +328,25 @@ tail_begin(const struct tw_metrics *m)
 	return tw_ns_add(m->answered_t1, -forward_variation_ns(m));
 }
 
-/* Fold one delay into the current interval. */
+/* Add delays to the current interval. */
 static inline void
-span_add(struct span *s, int64_t ns, bool is_synced)
+span_add_all(struct span *s, const struct tw_metrics_hist_sums *sums, unsigned n)
 {
-	if (__builtin_expect(s->cnt == 0, 0))
-		s->min_ns = s->max_ns = ns;
-	s->min_ns = ns < s->min_ns ? ns : s->min_ns;
-	s->max_ns = ns > s->max_ns ? ns : s->max_ns;
-	s->sum_ns += ns;
-	s->cnt++;
-	s->is_unsynced |= !is_synced;
+	if (s->cnt == 0 || sums->min < s->min_ns)
+		s->min_ns = sums->min;
+	if (s->cnt == 0 || sums->max > s->max_ns)
+		s->max_ns = sums->max;
+	s->sum_ns += sums->sum;
+	s->cnt += n;
+}
+
+/* One delay. */
+static inline void
+span_add(struct span *s, int64_t ns)
+{
+	const struct tw_metrics_hist_sums sums = {.sum = ns, .min = ns, .max = ns};
+
+	span_add_all(s, &sums, 1);
 }
 
 #endif /* METRICS_I_H */

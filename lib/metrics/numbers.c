@@ -114,6 +114,7 @@ tw_metrics_r_note(struct tw_metrics *m, uint32_t r, uint64_t seq, tw_ns t1, uint
 		tw_ctr_inc(&m->ctr.r_unplaced);
 		return is_highest ? R_NEW : R_UNKNOWN;
 	}
+	__builtin_prefetch(rslot_of(m, *r64 + FETCH_AHEAD), 1);
 	rslot = rslot_of(m, *r64);
 	if (*rslot != 0)
 		return R_SEEN;

@@ -10,7 +10,7 @@
  */
 #include <string.h>
 
-#include "metrics_i.h"
+#include "batch.h"
 
 static const char *const class_names[TW_METRICS_C_N] = {
 	[TW_METRICS_C_NONE] = "none",
@@ -28,24 +28,50 @@ tw_metrics_class_name(unsigned cls)
 	return cls < TW_METRICS_C_N ? class_names[cls] : "?";
 }
 
+/*
+ * What the stamps and the estimates of a reply say of its errors: most replies of a burst have
+ * them in common.
+ */
+struct ends {
+	/* what the rest was made of */
+	const struct tw_stamp *t4;
+	uint16_t t1_error;
+	uint8_t t1_synced; /* SLOT_SYNCED or 0 */
+	uint16_t ee;
+
+	struct tw_clock_ee peer;
+	int64_t t4_ntp_s;    /* tw_clock_ntp_s() of T4 ... */
+	int64_t epoch_ntp_s; /* ... and of the begin of our epoch */
+	uint64_t round_trip_error_ns, forward_error_ns, reverse_error_ns; /* UINT64_MAX: unknown */
+	int64_t net_min_ns;     /* a round trip without residence below it is absurd */
+	int64_t forward_min_ns; /* a one-way delay below it contradicts the errors */
+	int64_t reverse_min_ns;
+	bool is_synced1, is_synced4;
+	bool is_forward_synced, is_reverse_synced;
+	uint8_t t1_source;
+};
+
 /* A reply on its way through this file. */
 struct match {
 	const struct tw_metrics_reply *reply;
-	struct tw_metrics_sample *sample;
+	const struct ends *ends;
 	struct slot *slot;
-	struct tw_clock_ee ee;
-	uint64_t e1_ns, e4_ns;     /* stamp errors, UINT64_MAX: unknown */
-	uint64_t own1_ns, own4_ns; /* errors against UTC, UINT64_MAX: unknown */
-	bool is_synced1, is_synced4;
+	uint64_t seq, r64;
+	tw_ns t1, t2, t3, t4;
+	int64_t forward_ns, reverse_ns, round_trip_ns, round_trip_net_ns, residence_ns;
+	bool has_stamps;     /* of the reflector */
+	bool has_round_trip; /* as in the sample */
+	bool has_peer;
 	bool is_distinct; /* no copy made on the way back */
 };
 
 /* The packet a reply answers; NULL if none, counted. */
-static struct slot *
+static inline struct slot *
 find_packet(struct tw_metrics *m, const struct tw_metrics_reply *reply, uint64_t *seq,
 	enum tw_metrics_class *cls)
 {
 	uint32_t back = (uint32_t)m->next_seq - reply->sender_seq;
+	struct slot *slot;
 
 	*cls = TW_METRICS_C_INVALID;
 	*seq = reply->sender_seq;
@@ -58,79 +84,152 @@ find_packet(struct tw_metrics *m, const struct tw_metrics_reply *reply, uint64_t
 		tw_ctr_inc(&m->ctr.invalid_window);
 		return NULL;
 	}
-	if (slot_of(m, *seq)->t1_ntp != reply->t1_ntp || slot_of(m, *seq)->flags & SLOT_SKIPPED) {
+	slot = slot_of(m, *seq);
+	if (slot->t1_ntp != reply->t1_ntp || slot->flags & SLOT_SKIPPED) {
 		*cls = TW_METRICS_C_FORGED;
 		tw_ctr_inc(&m->ctr.invalid_t1);
 		return NULL;
 	}
-	return slot_of(m, *seq);
+	return slot;
+}
+
+static int64_t
+minus(uint64_t error_ns)
+{
+	return error_ns < INT64_MAX ? -(int64_t)error_ns : INT64_MIN;
+}
+
+/* What follows from the errors of all four stamps. */
+static void
+sum_errors(struct ends *e, uint64_t e1_ns, uint64_t own1_ns, uint64_t own4_ns)
+{
+	const uint64_t e4_ns = e->t4->stamp_error_ns == TW_CLOCK_ERROR_UNKNOWN
+				       ? UINT64_MAX
+				       : e->t4->stamp_error_ns;
+
+	e->round_trip_error_ns = error_sum(e1_ns, e4_ns);
+	e->forward_error_ns = error_sum(own1_ns, e->peer.error_ns);
+	e->reverse_error_ns = error_sum(own4_ns, e->peer.error_ns);
+	e->is_forward_synced = e->is_synced1 && e->peer.is_synced;
+	e->is_reverse_synced = e->is_synced4 && e->peer.is_synced;
+	e->net_min_ns = -RESIDENCE_SLACK_NS;
+	if (e->round_trip_error_ns != UINT64_MAX)
+		e->net_min_ns -= (int64_t)e->round_trip_error_ns;
+	e->forward_min_ns = e->reverse_min_ns = INT64_MIN;
+	if (e->is_forward_synced && e->is_reverse_synced) {
+		e->forward_min_ns = minus(e->forward_error_ns);
+		e->reverse_min_ns = minus(e->reverse_error_ns);
+	}
+}
+
+static void
+find_ends(struct tw_metrics *m, struct ends *e, const struct tw_metrics_reply *reply,
+	const struct slot *slot)
+{
+	const uint64_t e1_ns = error_unpack(slot->t1_error);
+
+	if (reply->ee != m->peer_ee) {
+		m->peer_ee = reply->ee;
+		m->peer = tw_clock_ee_decode(reply->ee);
+	}
+	*e = (struct ends){.t4 = reply->t4,
+		.t1_error = slot->t1_error,
+		.t1_synced = slot->flags & SLOT_SYNCED,
+		.ee = reply->ee,
+		.peer = m->peer,
+		.t4_ntp_s = tw_clock_ntp_s(reply->t4->time),
+		.epoch_ntp_s = tw_clock_ntp_s(m->epoch_since),
+		.is_synced1 = (slot->flags & SLOT_SYNCED) != 0,
+		.is_synced4 = reply->t4->is_synced,
+		.t1_source = source_unpack(slot->t1_error)};
+	sum_errors(e, e1_ns, e->is_synced1 ? error_sum(e1_ns, m->sync_error_max_ns) : UINT64_MAX,
+		tw_clock_stamp_error_ns(reply->t4));
+}
+
+static inline bool
+has_same_ends(const struct ends *e, const struct tw_metrics_reply *reply, const struct slot *slot)
+{
+	return e->t4 == reply->t4 && e->ee == reply->ee && e->t1_error == slot->t1_error &&
+	       e->t1_synced == (slot->flags & SLOT_SYNCED);
+}
+
+/* A stamp of our own. Delays measured before a step belong to the interval that it ends. */
+static void
+note_arrival(struct tw_metrics *m, struct batch *b, const struct tw_stamp *t4)
+{
+	if (t4->epoch != m->epoch)
+		tw_metrics_fold(m, b);
+	tw_metrics_note_epoch(m, t4);
+}
+
+/* The round trip is all there is. */
+static void
+without_stamps(struct match *x)
+{
+	x->t2 = x->t3 = (tw_ns){0};
+	x->residence_ns = x->forward_ns = x->reverse_ns = x->round_trip_net_ns = 0;
+	x->has_peer = false;
 }
 
 /* Times and delays; what may be relied on is decided here. */
-static void
-measure(struct tw_metrics *m, struct match *x)
+static inline void
+measure(struct match *x)
 {
 	const struct tw_metrics_reply *reply = x->reply;
-	struct tw_metrics_sample *s = x->sample;
-	uint64_t slack_ns;
+	const struct ends *e = x->ends;
+	int64_t net_min_ns = e->net_min_ns;
 
-	s->t4 = reply->t4.time;
-	s->t1 = t1_time(x->slot->t1_ntp, m->epoch_since);
-	s->has_round_trip = x->slot->epoch == (uint8_t)reply->t4.epoch;
-	s->round_trip_ns = tw_ns_sub(s->t4, s->t1);
-	s->round_trip_error_ns = error_sum(x->e1_ns, x->e4_ns);
-	s->is_synced = x->is_synced1 && x->is_synced4 && x->ee.is_synced;
-	s->forward_error_ns = error_sum(x->own1_ns, x->ee.error_ns);
-	s->reverse_error_ns = error_sum(x->own4_ns, x->ee.error_ns);
-	if (reply->t2_ntp == 0 || reply->t3_ntp == 0)
+	x->t4 = e->t4->time;
+	x->t1 = tw_clock_ntp_near(x->slot->t1_ntp, e->epoch_ntp_s);
+	x->has_round_trip = x->slot->epoch == (uint8_t)e->t4->epoch;
+	x->round_trip_ns = tw_ns_sub(x->t4, x->t1);
+	x->has_stamps = reply->t2_ntp != 0 && reply->t3_ntp != 0;
+	if (!x->has_stamps) {
+		without_stamps(x);
 		return;
-	s->t2 = tw_clock_ntp_to_ns(reply->t2_ntp, s->t4);
-	s->t3 = tw_clock_ntp_to_ns(reply->t3_ntp, s->t4);
-	s->residence_ns = tw_ns_sub(s->t3, s->t2);
-	s->forward_ns = tw_ns_sub(s->t2, s->t1);
-	s->reverse_ns = tw_ns_sub(s->t4, s->t3);
-	s->round_trip_net_ns = s->round_trip_ns - s->residence_ns;
+	}
+	x->t2 = tw_clock_ntp_near(reply->t2_ntp, e->t4_ntp_s);
+	x->t3 = tw_clock_ntp_near(reply->t3_ntp, e->t4_ntp_s);
+	x->residence_ns = tw_ns_sub(x->t3, x->t2);
+	x->forward_ns = tw_ns_sub(x->t2, x->t1);
+	x->reverse_ns = tw_ns_sub(x->t4, x->t3);
+	x->round_trip_net_ns = x->round_trip_ns - x->residence_ns;
 	/* two clocks may disagree by their rates: 1 in 1024 is beyond any legal one */
-	slack_ns = RESIDENCE_SLACK_NS + (uint64_t)(s->residence_ns > 0 ? s->residence_ns >> 10 : 0);
-	if (s->round_trip_error_ns != UINT64_MAX)
-		slack_ns += s->round_trip_error_ns;
-	s->has_peer = s->residence_ns >= 0 &&
-		      (!s->has_round_trip || s->round_trip_net_ns >= -(int64_t)slack_ns);
+	net_min_ns -= x->residence_ns >> 10;
+	x->has_peer =
+		x->residence_ns >= 0 && (!x->has_round_trip || x->round_trip_net_ns >= net_min_ns);
 }
 
 /* What the reply says about the clocks, whatever becomes of its delays. */
-static void
+static inline void
 note_clocks(struct tw_metrics *m, const struct match *x)
 {
-	const struct tw_metrics_sample *s = x->sample;
+	const struct ends *e = x->ends;
 
-	if (!x->is_synced1 || !x->is_synced4)
+	if (!e->is_synced1 || !e->is_synced4)
 		tw_ctr_inc(&m->ctr.unsynced_own);
-	if (!x->ee.is_synced)
+	if (!e->peer.is_synced)
 		tw_ctr_inc(&m->ctr.unsynced_peer);
-	else if (x->ee.error_ns > m->peer_error_max_ns)
-		m->peer_error_max_ns = x->ee.error_ns;
-	if (s->round_trip_error_ns == UINT64_MAX)
+	else if (e->peer.error_ns > m->peer_error_max_ns)
+		m->peer_error_max_ns = e->peer.error_ns;
+	if (e->round_trip_error_ns == UINT64_MAX)
 		tw_ctr_inc(&m->ctr.error_unknown);
-	if (x->ee.is_ptp)
+	if (e->peer.is_ptp)
 		tw_ctr_inc(&m->ctr.peer_ptp);
-	if (!s->has_round_trip)
+	if (!x->has_round_trip)
 		tw_ctr_inc(&m->ctr.epoch_crossed);
-	if (x->reply->t2_ntp == 0 || x->reply->t3_ntp == 0)
+	if (!x->has_stamps)
 		tw_ctr_inc(&m->ctr.peer_unstamped);
-	else if (!s->has_peer)
+	else if (!x->has_peer)
 		tw_ctr_inc(&m->ctr.residence_absurd);
-	else if (s->residence_ns > RESIDENCE_LONG_NS)
+	else if (x->residence_ns > RESIDENCE_LONG_NS)
 		tw_ctr_inc(&m->ctr.residence_long);
-	if (s->has_peer && s->has_round_trip && s->is_synced &&
-		((s->forward_error_ns < INT64_MAX &&
-			 s->forward_ns < -(int64_t)s->forward_error_ns) ||
-			(s->reverse_error_ns < INT64_MAX &&
-				s->reverse_ns < -(int64_t)s->reverse_error_ns)))
+	if (x->has_peer && x->has_round_trip &&
+		(x->forward_ns < e->forward_min_ns || x->reverse_ns < e->reverse_min_ns))
 		tw_ctr_inc(&m->ctr.oneway_contradicted);
 }
 
-static void
+static inline void
 note_path(struct tw_metrics *m, const struct tw_metrics_reply *reply)
 {
 	if (reply->sender_ttl < m->ttl_forward_min)
@@ -147,7 +246,7 @@ note_path(struct tw_metrics *m, const struct tw_metrics_reply *reply)
 		tw_ctr_inc(&m->ctr.ecn_ce);
 }
 
-static void
+static inline void
 track_error(struct error_track *t, uint64_t error_ns)
 {
 	if (error_ns == UINT64_MAX)
@@ -156,92 +255,64 @@ track_error(struct error_track *t, uint64_t error_ns)
 		t->max_ns = error_ns;
 }
 
-static void
-add_delay(struct tw_metrics *m, enum measure which, struct tw_metrics_hist *h, int64_t ns)
-{
-	if (__builtin_expect(ns < 0, 0))
-		m->negative[which]++;
-	tw_metrics_hist_add(h, &m->pool, ns);
-}
-
 /* A one-way delay; a synchronised one beyond Tmax is infinite (RFC 7679 3.4). */
-static void
-add_forward(struct tw_metrics *m, const struct match *x)
+static inline void
+add_forward(struct tw_metrics *m, struct batch *b, const struct match *x)
 {
-	const struct tw_metrics_sample *s = x->sample;
-	bool is_synced = x->is_synced1 && x->ee.is_synced;
+	const struct ends *e = x->ends;
 
-	track_error(&m->error_forward, s->forward_error_ns);
-	m->forward_unsynced_own += !x->is_synced1;
-	m->forward_unsynced_peer += !x->ee.is_synced;
-	if (is_synced && s->forward_ns > m->cfg.tmax_ns)
+	track_error(&m->error_forward, e->forward_error_ns);
+	m->forward_unsynced_own += !e->is_synced1;
+	m->forward_unsynced_peer += !e->peer.is_synced;
+	b->is_forward_unsynced |= !e->is_forward_synced;
+	if (e->is_forward_synced && x->forward_ns > m->cfg.tmax_ns) {
 		m->forward_beyond_tmax++;
-	else
-		add_delay(m, M_FORWARD, &m->forward, s->forward_ns);
-	span_add(&m->interval.forward, s->forward_ns, is_synced);
+		span_add(&m->interval.forward, x->forward_ns);
+	} else {
+		batch_add(b, M_FORWARD, x->forward_ns);
+	}
 }
 
-static void
-add_reverse(struct tw_metrics *m, const struct match *x)
+static inline void
+add_reverse(struct tw_metrics *m, struct batch *b, const struct match *x)
 {
-	const struct tw_metrics_sample *s = x->sample;
-	bool is_synced = x->is_synced4 && x->ee.is_synced;
+	const struct ends *e = x->ends;
 
-	track_error(&m->error_reverse, s->reverse_error_ns);
-	m->reverse_unsynced_own += !x->is_synced4;
-	m->reverse_unsynced_peer += !x->ee.is_synced;
-	if (is_synced && s->reverse_ns > m->cfg.tmax_ns)
+	track_error(&m->error_reverse, e->reverse_error_ns);
+	m->reverse_unsynced_own += !e->is_synced4;
+	m->reverse_unsynced_peer += !e->peer.is_synced;
+	b->is_reverse_unsynced |= !e->is_reverse_synced;
+	if (e->is_reverse_synced && x->reverse_ns > m->cfg.tmax_ns) {
 		m->reverse_beyond_tmax++;
-	else
-		add_delay(m, M_REVERSE, &m->reverse, s->reverse_ns);
-	span_add(&m->interval.reverse, s->reverse_ns, is_synced);
+		span_add(&m->interval.reverse, x->reverse_ns);
+	} else {
+		batch_add(b, M_REVERSE, x->reverse_ns);
+	}
 }
 
-static void
-add_round_trip(struct tw_metrics *m, const struct match *x)
+static inline void
+add_round_trip(struct tw_metrics *m, struct batch *b, const struct match *x)
 {
-	const struct tw_metrics_sample *s = x->sample;
-
-	track_error(&m->error_round_trip, s->round_trip_error_ns);
-	add_delay(m, M_ROUND_TRIP, &m->round_trip, s->round_trip_ns);
-	span_add(&m->interval.round_trip, s->round_trip_ns, true);
-	if (!s->has_peer)
-		return;
-	add_delay(m, M_ROUND_TRIP_NET, &m->round_trip_net, s->round_trip_net_ns);
-	span_add(&m->interval.round_trip_net, s->round_trip_net_ns, true);
-}
-
-static void
-add_ipdv(struct ipdv *v, struct tw_metrics_hist_pool *pool, int64_t diff_ns)
-{
-	int64_t abs_ns = diff_ns < 0 ? -diff_ns : diff_ns;
-
-	tw_metrics_hist_add(diff_ns < 0 ? &v->down : &v->up, pool, abs_ns);
-	if (diff_ns < v->min_ns)
-		v->min_ns = diff_ns;
-	if (diff_ns > v->max_ns)
-		v->max_ns = diff_ns;
-	v->smoothed_x16_ns += abs_ns - (v->smoothed_x16_ns >> 4); /* RFC 3550 6.4.1 */
+	track_error(&m->error_round_trip, x->ends->round_trip_error_ns);
+	batch_add(b, M_ROUND_TRIP, x->round_trip_ns);
+	if (x->has_peer)
+		batch_add(b, M_ROUND_TRIP_NET, x->round_trip_net_ns);
 }
 
 /* The pair (seq - 1, seq), if both are known and taken on one clock. */
-static void
-add_pair(struct tw_metrics *m, uint64_t seq)
+static inline void
+add_pair(struct tw_metrics *m, struct batch *b, uint64_t seq)
 {
-	const struct slot *a, *b;
-	int64_t forward_ns, reverse_ns;
+	const struct slot *p, *q;
 
 	if (seq == 0 || !is_in_window(m, seq - 1) || !is_in_window(m, seq))
 		return;
-	a = slot_of(m, seq - 1);
-	b = slot_of(m, seq);
-	if (!(a->flags & b->flags & SLOT_DELAYS) || a->epoch != b->epoch)
+	p = slot_of(m, seq - 1);
+	q = slot_of(m, seq);
+	if (!(p->flags & q->flags & SLOT_DELAYS) || p->epoch != q->epoch)
 		return;
-	forward_ns = b->forward_ns - a->forward_ns;
-	reverse_ns = b->reverse_ns - a->reverse_ns;
-	add_ipdv(&m->ipdv_forward, &m->pool, forward_ns);
-	add_ipdv(&m->ipdv_reverse, &m->pool, reverse_ns);
-	add_ipdv(&m->ipdv_round_trip_net, &m->pool, forward_ns + reverse_ns);
+	batch_add(b, M_IPDV_FORWARD, q->forward_ns - p->forward_ns);
+	batch_add(b, M_IPDV_REVERSE, q->reverse_ns - p->reverse_ns);
 }
 
 /* Duplicate of what, if the packet was answered before. */
@@ -256,26 +327,24 @@ class_of_copy(const struct tw_metrics *m, const struct match *x, enum r_verdict 
 		return TW_METRICS_C_DUP_FORWARD;
 	/* a stateless reflector gives each copy the same number, but another T2 */
 	if (m->cfg.is_r_unknown && !m->is_r_differing && slot->flags & SLOT_T2 &&
-		x->sample->forward_ns != slot->forward_ns)
+		x->forward_ns != slot->forward_ns)
 		return TW_METRICS_C_DUP_FORWARD;
 	return TW_METRICS_C_DUP_REVERSE;
 }
 
 /* The first valid reply to a packet. */
-static enum tw_metrics_class
+static inline enum tw_metrics_class
 take_first(struct tw_metrics *m, struct match *x)
 {
-	struct tw_metrics_sample *s = x->sample;
 	struct slot *slot = x->slot;
-	bool is_late = s->has_round_trip && s->round_trip_ns > m->cfg.tmax_ns;
+	bool is_late = x->has_round_trip && x->round_trip_ns > m->cfg.tmax_ns;
 
 	if (slot->flags & SLOT_CLOSED)
-		tw_metrics_reopen(m, s->seq);
-	slot->flags |= SLOT_ANSWERED | (is_late ? SLOT_LATE : 0) |
-		       (x->reply->t2_ntp != 0 && x->reply->t3_ntp != 0 ? SLOT_T2 : 0);
+		tw_metrics_reopen(m, x->seq);
+	slot->flags |= SLOT_ANSWERED | (is_late ? SLOT_LATE : 0) | (x->has_stamps ? SLOT_T2 : 0);
 	slot->r = x->reply->seq;
-	slot->forward_ns = s->forward_ns;
-	slot->reverse_ns = s->reverse_ns;
+	slot->forward_ns = x->forward_ns;
+	slot->reverse_ns = x->reverse_ns;
 	if (is_late) {
 		tw_ctr_inc(&m->ctr.late);
 		return TW_METRICS_C_LATE;
@@ -285,8 +354,8 @@ take_first(struct tw_metrics *m, struct match *x)
 		slot->flags &= (uint8_t)~SLOT_LOST;
 		m->lost_so_far--;
 	}
-	if (!order_is_next(&m->order_round_trip, s->seq) &&
-		tw_metrics_order_irregular(&m->order_round_trip, s->seq, s->t4.ns))
+	if (!order_is_next(&m->order_round_trip, x->seq) &&
+		tw_metrics_order_irregular(&m->order_round_trip, x->seq, x->t4.ns))
 		tw_ctr_inc(&m->ctr.reordered_round_trip);
 	return TW_METRICS_C_FIRST;
 }
@@ -307,155 +376,191 @@ is_new_number(struct tw_metrics *m, enum tw_metrics_class cls, enum r_verdict ve
 }
 
 /* A reply that is a packet of its own on the way back. */
-static void
-take_number(struct tw_metrics *m, struct match *x, uint64_t r64)
+static inline void
+take_number(struct tw_metrics *m, struct match *x)
 {
-	const struct tw_metrics_sample *s = x->sample;
-
 	x->is_distinct = true;
 	m->r_distinct++;
-	if (r64 < m->r_min) {
-		m->r_min = r64;
-		m->r_min_t1 = s->t1;
-		m->r_min_seq = s->seq;
+	if (x->r64 < m->r_min) {
+		m->r_min = x->r64;
+		m->r_min_t1 = x->t1;
+		m->r_min_seq = x->seq;
 	}
-	if (!order_is_next(&m->order_reverse, r64) &&
-		tw_metrics_order_irregular(&m->order_reverse, r64, s->t4.ns))
+	if (!order_is_next(&m->order_reverse, x->r64) &&
+		tw_metrics_order_irregular(&m->order_reverse, x->r64, x->t4.ns))
 		tw_ctr_inc(&m->ctr.reordered_reverse);
 }
 
 /* Duplicate, late or first; counts it. */
-static enum tw_metrics_class
+static inline enum tw_metrics_class
 classify(struct tw_metrics *m, struct match *x)
 {
-	struct tw_metrics_sample *s = x->sample;
 	bool is_first = !(x->slot->flags & SLOT_ANSWERED);
 	enum tw_metrics_class cls;
 	enum r_verdict verdict;
-	uint64_t r64;
 
-	if (s->t1.ns > m->answered_t1.ns)
-		m->answered_t1 = s->t1;
-	verdict = tw_metrics_r_note(m, x->reply->seq, s->seq, s->t1, &r64);
-	s->r = r64 - R_BIAS;
+	if (x->t1.ns > m->answered_t1.ns)
+		m->answered_t1 = x->t1;
+	verdict = tw_metrics_r_note(m, x->reply->seq, x->seq, x->t1, &x->r64);
 	if (is_first)
 		cls = take_first(m, x);
 	else
 		cls = class_of_copy(m, x, verdict);
-	if (verdict == R_NEW || (is_first && is_new_number(m, cls, verdict, r64)))
-		take_number(m, x, r64);
+	if (verdict == R_NEW || (is_first && is_new_number(m, cls, verdict, x->r64)))
+		take_number(m, x);
 	if (cls == TW_METRICS_C_DUP_REVERSE) {
 		tw_ctr_inc(&m->ctr.duplicates_reverse);
 		if (verdict == R_SEEN)
-			tw_metrics_r_mark_copied(m, r64);
+			tw_metrics_r_mark_copied(m, x->r64);
 	}
 	if (cls == TW_METRICS_C_DUP_FORWARD) {
 		tw_ctr_inc(&m->ctr.duplicates_forward);
 		if (verdict != R_UNKNOWN)
-			tw_metrics_r_mark_dup(m, r64, x->slot);
+			tw_metrics_r_mark_dup(m, x->r64, x->slot);
 	}
 	return cls;
 }
 
-/* Fold the delays of a classified reply into the distributions. */
-static void
-record(struct tw_metrics *m, const struct match *x, enum tw_metrics_class cls)
+/* The delays of a classified reply, for the distributions. */
+static inline void
+record(struct tw_metrics *m, struct batch *b, const struct match *x, enum tw_metrics_class cls)
 {
-	const struct tw_metrics_sample *s = x->sample;
-
-	if (cls == TW_METRICS_C_FIRST && s->has_round_trip)
-		add_round_trip(m, x);
-	if (!s->has_peer)
+	if (cls == TW_METRICS_C_FIRST && x->has_round_trip)
+		add_round_trip(m, b, x);
+	if (!x->has_peer)
 		return;
-	track_error(&m->error_peer, x->ee.error_ns);
+	track_error(&m->error_peer, x->ends->peer.error_ns);
 	if (x->is_distinct)
-		add_delay(m, M_RESIDENCE, &m->residence, s->residence_ns);
-	if (!s->has_round_trip)
+		batch_add(b, M_RESIDENCE, x->residence_ns);
+	if (!x->has_round_trip)
 		return;
-	if (s->forward_ns > m->forward_longest_ns)
-		m->forward_longest_ns = s->forward_ns;
+	if (x->forward_ns > m->forward_longest_ns)
+		m->forward_longest_ns = x->forward_ns;
 	if (x->is_distinct)
-		add_reverse(m, x);
+		add_reverse(m, b, x);
 	if (cls == TW_METRICS_C_DUP_FORWARD)
 		return;
-	add_forward(m, x);
+	add_forward(m, b, x);
 	if (cls == TW_METRICS_C_FIRST) {
 		x->slot->flags |= SLOT_DELAYS;
-		add_pair(m, s->seq);
-		add_pair(m, s->seq + 1);
+		add_pair(m, b, x->seq);
+		add_pair(m, b, x->seq + 1);
 	}
 }
 
-static struct match
-start_match(struct tw_metrics *m, const struct tw_metrics_reply *reply, struct slot *slot,
-	struct tw_metrics_sample *sample)
+/* What is known of any reply. */
+static void
+begin_sample(const struct tw_metrics_reply *reply, uint64_t seq, enum tw_metrics_class cls)
 {
+	*reply->sample = (struct tw_metrics_sample){.seq = seq,
+		.r = reply->seq,
+		.t4 = reply->t4->time,
+		.cls = (uint8_t)cls,
+		.sender_ttl = reply->sender_ttl,
+		.ttl = reply->ttl};
+}
+
+static void
+fill_sample(const struct match *x, struct tw_metrics_sample *s)
+{
+	const struct ends *e = x->ends;
+
+	s->r = x->r64 - R_BIAS;
+	s->t1 = x->t1;
+	s->t2 = x->t2;
+	s->t3 = x->t3;
+	s->forward_ns = x->forward_ns;
+	s->reverse_ns = x->reverse_ns;
+	s->round_trip_ns = x->round_trip_ns;
+	s->round_trip_net_ns = x->round_trip_net_ns;
+	s->residence_ns = x->residence_ns;
+	s->forward_error_ns = e->forward_error_ns;
+	s->reverse_error_ns = e->reverse_error_ns;
+	s->round_trip_error_ns = e->round_trip_error_ns;
+	s->t1_source = e->t1_source;
+	s->t4_source = e->t4->source;
+	s->has_round_trip = x->has_round_trip;
+	s->has_peer = x->has_peer;
+	s->is_synced = e->is_forward_synced && e->is_reverse_synced;
+}
+
+/* A reply to the packet of @p slot. */
+static inline enum tw_metrics_class
+take_match(struct tw_metrics *m, struct batch *b, struct match *x)
+{
+	const struct ends *e = x->ends;
+	enum tw_metrics_class cls;
+
+	m->t4_sources |= 1U << e->t4->source;
+	m->interval.t1_sources |= 1U << e->t1_source;
+	m->interval.t4_sources |= 1U << e->t4->source;
+	measure(x);
+	if (__builtin_expect(m->out_tail != 0, 0)) /* how long it is depends on the delays so far */
+		tw_metrics_fold(m, b);
+	cls = classify(m, x);
+	if (cls == TW_METRICS_C_DUP_REVERSE)
+		return cls;
+	note_clocks(m, x);
+	note_path(m, x->reply);
+	record(m, b, x, cls);
+	return cls;
+}
+
+static inline enum tw_metrics_class
+take_reply(
+	struct tw_metrics *m, struct batch *b, struct ends *e, const struct tw_metrics_reply *reply)
+{
+	enum tw_metrics_class cls;
 	struct match x;
 
-	if (__builtin_expect(reply->ee != m->peer_ee, 0)) {
-		m->peer_ee = reply->ee;
-		m->peer = tw_clock_ee_decode(reply->ee);
+	x.reply = reply;
+	x.ends = e;
+	x.is_distinct = false;
+	x.slot = find_packet(m, reply, &x.seq, &cls);
+	if (reply->sample != NULL)
+		begin_sample(reply, x.seq, cls);
+	if (x.slot == NULL)
+		return cls;
+	if (e->t4 != reply->t4)
+		note_arrival(m, b, reply->t4);
+	if (!has_same_ends(e, reply, x.slot))
+		find_ends(m, e, reply, x.slot);
+	if (!e->peer.is_valid) { /* */
+		tw_ctr_inc(&m->ctr.invalid_multiplier);
+		return TW_METRICS_C_INVALID;
 	}
-	x = (struct match){.reply = reply,
-		.sample = sample,
-		.slot = slot,
-		.ee = m->peer,
-		.e1_ns = error_unpack(slot->t1_error),
-		.e4_ns = reply->t4.stamp_error_ns,
-		.own4_ns = tw_clock_stamp_error_ns(&reply->t4),
-		.is_synced1 = (slot->flags & SLOT_SYNCED) != 0,
-		.is_synced4 = reply->t4.is_synced};
+	cls = take_match(m, b, &x);
+	if (reply->sample != NULL) {
+		fill_sample(&x, reply->sample);
+		reply->sample->cls = (uint8_t)cls;
+	}
+	return cls;
+}
 
-	if (reply->t4.stamp_error_ns == TW_CLOCK_ERROR_UNKNOWN)
-		x.e4_ns = UINT64_MAX;
-	x.own1_ns = UINT64_MAX;
-	if (x.is_synced1)
-		x.own1_ns = error_sum(x.e1_ns, m->sync_error_max_ns);
-	return x;
+void
+tw_metrics_replies(struct tw_metrics *m, struct tw_metrics_reply *const *replies, unsigned n)
+{
+	struct ends e = {0};
+	struct batch b;
+
+	batch_init(&b);
+	for (unsigned i = 0; i < n; i++)
+		__builtin_prefetch(slot_of(m, replies[i]->sender_seq), 1);
+	for (unsigned i = 0; i < n; i++) {
+		if (i % BATCH_REPLIES == 0 && i != 0)
+			tw_metrics_fold(m, &b);
+		replies[i]->cls = (uint8_t)take_reply(m, &b, &e, replies[i]);
+	}
+	tw_metrics_fold(m, &b);
 }
 
 enum tw_metrics_class
 tw_metrics_reply(struct tw_metrics *m, const struct tw_metrics_reply *reply,
 	struct tw_metrics_sample *sample)
 {
-	struct tw_metrics_sample own;
-	enum tw_metrics_class cls;
-	struct slot *slot;
-	struct match x;
-	uint64_t seq;
+	struct tw_metrics_reply one = *reply, *ptr = &one;
 
-	if (sample == NULL)
-		sample = &own;
-	memset(sample, 0, sizeof(*sample));
-	sample->r = reply->seq;
-	sample->sender_ttl = reply->sender_ttl;
-	sample->ttl = reply->ttl;
-	sample->t4 = reply->t4.time;
-	sample->cls = TW_METRICS_C_INVALID;
-	slot = find_packet(m, reply, &seq, &cls);
-	sample->seq = seq;
-	if (slot == NULL) {
-		sample->cls = (uint8_t)cls;
-		return cls;
-	}
-	tw_metrics_note_epoch(m, &reply->t4);
-	x = start_match(m, reply, slot, sample);
-	if (!x.ee.is_valid) { /* */
-		tw_ctr_inc(&m->ctr.invalid_multiplier);
-		return TW_METRICS_C_INVALID;
-	}
-	sample->t1_source = source_unpack(slot->t1_error);
-	sample->t4_source = reply->t4.source;
-	m->t4_sources |= 1U << reply->t4.source;
-	m->interval.t1_sources |= 1U << sample->t1_source;
-	m->interval.t4_sources |= 1U << sample->t4_source;
-	measure(m, &x);
-	cls = classify(m, &x);
-	sample->cls = (uint8_t)cls;
-	if (cls == TW_METRICS_C_DUP_REVERSE)
-		return cls;
-	note_clocks(m, &x);
-	note_path(m, reply);
-	record(m, &x, cls);
-	return cls;
+	one.sample = sample;
+	tw_metrics_replies(m, &ptr, 1);
+	return (enum tw_metrics_class)one.cls;
 }

@@ -71,18 +71,22 @@ enum tw_metrics_class {
 /** Lower-case name of a class ("duplicate-forward"), for raw records. */
 const char *tw_metrics_class_name(unsigned cls);
 
+struct tw_metrics_sample;
+
 /* A verified reply, host order (RFC 5357 4.2.1). */
 struct tw_metrics_reply {
-	uint32_t sender_seq; /* s */
-	uint32_t seq;        /* r */
-	uint64_t t1_ntp;     /* Sender Timestamp, as copied by the reflector */
-	uint64_t t2_ntp;     /* Receive Timestamp; 0: unknown */
-	uint64_t t3_ntp;     /* Timestamp; 0: unknown */
-	uint16_t ee;         /* Error Estimate of the reflector, for T2 and T3 */
-	uint8_t sender_ttl;  /* as the reflector saw our packet */
-	uint8_t ttl;         /* of the reply; 0: not obtainable */
-	uint8_t tos;         /* of the reply: DSCP and ECN */
-	struct tw_stamp t4;
+	uint32_t sender_seq;              /* s */
+	uint32_t seq;                     /* r */
+	uint64_t t1_ntp;                  /* Sender Timestamp, as copied by the reflector */
+	uint64_t t2_ntp;                  /* Receive Timestamp; 0: unknown */
+	uint64_t t3_ntp;                  /* Timestamp; 0: unknown */
+	uint16_t ee;                      /* Error Estimate of the reflector, for T2 and T3 */
+	uint8_t sender_ttl;               /* as the reflector saw our packet */
+	uint8_t ttl;                      /* of the reply; 0: not obtainable */
+	uint8_t tos;                      /* of the reply: DSCP and ECN */
+	uint8_t cls;                      /* out of tw_metrics_replies(): enum tw_metrics_class */
+	const struct tw_stamp *t4;        /* arrival; may be shared by those of a burst */
+	struct tw_metrics_sample *sample; /* raw record to fill, NULL if not wanted */
 };
 
 /* Everything computed from one reply: a raw record. Valid fields depend on the flags. */
@@ -192,10 +196,10 @@ void tw_metrics_sent(
  */
 void tw_metrics_skipped(struct tw_metrics *m, uint32_t seq, const struct tw_stamp *at);
 
-/**
- * A verified reply arrived.
- * @param sample  raw record to fill; NULL if not wanted
- */
+/** Verified replies arrived, in this order. Sets `cls` and what `sample` points to. */
+void tw_metrics_replies(struct tw_metrics *m, struct tw_metrics_reply *const *replies, unsigned n);
+
+/** One reply. @param sample  in place of the reply's */
 enum tw_metrics_class tw_metrics_reply(struct tw_metrics *m, const struct tw_metrics_reply *reply,
 	struct tw_metrics_sample *sample);
 

@@ -24,8 +24,6 @@
 #ifndef TW_METRICS_HIST_H
 #define TW_METRICS_HIST_H
 
-#include <limits.h>
-#include <stdbool.h>
 #include <stdint.h>
 
 #define TW_METRICS_HIST_LEVELS 30
@@ -68,56 +66,27 @@ void tw_metrics_hist_init(struct tw_metrics_hist *h);
 /** Empty histogram of values >= 0, anchored at 0 for good. */
 void tw_metrics_hist_init_at_zero(struct tw_metrics_hist *h);
 
-/** Move the anchor down to @p anchor. Slow path of add. */
-void tw_metrics_hist_lower(
-	struct tw_metrics_hist *h, struct tw_metrics_hist_pool *pool, int64_t anchor);
+/* Samples that were added in one call. */
+struct tw_metrics_hist_sums {
+	__int128 sum;
+	int64_t min;
+	int64_t max;
+};
 
-/** Count @p n more in bin @p idx. Slow path of add. */
-void tw_metrics_hist_put(
-	struct tw_metrics_hist *h, struct tw_metrics_hist_pool *pool, uint32_t idx, uint64_t n);
+#define TW_METRICS_HIST_ADD_MAX 64
 
-/* Bin of a value not below the anchor; TW_METRICS_HIST_BINS if it lies beyond all. */
-static inline uint32_t
-tw_metrics_hist_idx(const struct tw_metrics_hist *h, int64_t ns)
-{
-	uint64_t away = (uint64_t)ns - (uint64_t)h->anchor;
-	unsigned level = 0;
+/**
+ * Add samples, |ns| < 2^62.
+ * @param n  1..TW_METRICS_HIST_ADD_MAX
+ */
+struct tw_metrics_hist_sums tw_metrics_hist_add_all(struct tw_metrics_hist *h,
+	struct tw_metrics_hist_pool *pool, const int64_t *ns, unsigned n);
 
-	if (away >= TW_METRICS_HIST_LINEAR)
-		level = 57 - (unsigned)__builtin_clzll(away); /* away >> level is 64..127 */
-	if (level >= TW_METRICS_HIST_LEVELS)
-		return TW_METRICS_HIST_BINS;
-	if (ns >> (level + 1) >= h->base[level + 1] && ++level == TW_METRICS_HIST_LEVELS)
-		return TW_METRICS_HIST_BINS;
-	if (level == 0)
-		return (uint32_t)ns & (TW_METRICS_HIST_LINEAR - 1);
-	return (level + 1) * TW_METRICS_HIST_SUB +
-	       ((uint32_t)(ns >> level) & (TW_METRICS_HIST_SUB - 1));
-}
-
-/** Add a sample, |ns| < 2^62. */
+/** Add one sample. */
 static inline void
 tw_metrics_hist_add(struct tw_metrics_hist *h, struct tw_metrics_hist_pool *pool, int64_t ns)
 {
-	uint32_t idx;
-
-	if (__builtin_expect(ns < h->anchor, 0))
-		tw_metrics_hist_lower(h, pool, ns);
-	if (ns > h->max)
-		h->max = ns;
-	h->sum += ns;
-	h->cnt++;
-	idx = tw_metrics_hist_idx(h, ns);
-	if (__builtin_expect(idx == TW_METRICS_HIST_BINS, 0)) {
-		h->beyond++;
-		return;
-	}
-	/* level of the bin: pages 0 and 1 are level 0 */
-	h->levels |= 1U << (idx < TW_METRICS_HIST_LINEAR ? 0 : idx / TW_METRICS_HIST_SUB - 1);
-	if (__builtin_expect(h->bin[idx] == UINT16_MAX, 0))
-		tw_metrics_hist_put(h, pool, idx, 1);
-	else
-		h->bin[idx]++;
+	(void)tw_metrics_hist_add_all(h, pool, &ns, 1);
 }
 
 /** Add all of @p src to @p dst, exactly. Both anchored at the minimum, or both at 0. */

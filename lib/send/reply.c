@@ -41,50 +41,31 @@ is_ahead(const struct tw_send_sess *sess, uint32_t sender_seq)
 	return (int32_t)((uint32_t)next - 1 - sender_seq) < 0;
 }
 
-static void
-fill_rec(struct tw_send_reply *rp, const struct tw_tst_rep *rep)
-{
-	rp->rec = (struct tw_metrics_reply){.sender_seq = rep->sender_seq,
-		.seq = rep->seq,
-		.t1_ntp = rep->sender_t1,
-		.t2_ntp = rep->t2,
-		.t3_ntp = rep->t3,
-		.ee = rep->ee,
-		.sender_ttl = rep->sender_ttl,
-		.ttl = rp->ttl,
-		.tos = rp->tos,
-		.t4 = rp->t4->at};
-}
-
-/* @p clear is the covered part of an authentic reply. */
+/* What it says, if that can be told. @p clear is the covered part of an authentic reply. */
 static bool
-accept(struct tw_send_reply *rp, const uint8_t *clear)
+read_reply(struct tw_send_reply *rp, const uint8_t *clear)
 {
-	struct tw_send_sess *sess = rp->sess;
 	struct tw_tst_rep rep;
-	bool ahead;
 
-	if (!sess->s.fmt->read_rep(rp->payload, rp->rx_len, clear, &rep)) {
+	if (!rp->sess->s.fmt->read_rep(rp->payload, rp->rx_len, clear, &rep)) {
 		drop_invalid(rp, TW_SEND_DROP_SHORT, TW_METRICS_INVALID_LENGTH);
 		return false;
 	}
-	fill_rec(rp, &rep);
+	rp->rec = (struct tw_metrics_reply){.sender_seq = rep.sender_seq,
+		.seq = rep.seq,
+		.t1_ntp = rep.sender_t1,
+		.t2_ntp = rep.t2,
+		.t3_ntp = rep.t3,
+		.ee = rep.ee,
+		.sender_ttl = rep.sender_ttl,
+		.ttl = rp->ttl,
+		.tos = rp->tos,
+		.t4 = &rp->t4->at,
+		.sample = rp->sample};
 	if ((rep.ee & 0xff) == 0) {
 		drop_invalid(rp, TW_SEND_DROP_BAD_MULTIPLIER, TW_METRICS_INVALID_MULTIPLIER);
 		return false;
 	}
-	ahead = is_ahead(sess, rep.sender_seq);
-	if (sess->metrics != NULL)
-		rp->cls = (uint8_t)tw_metrics_reply(sess->metrics, &rp->rec, rp->sample);
-	if (ahead) {
-		drop(rp, TW_SEND_DROP_SEQ_AHEAD);
-		return false;
-	}
-	if (rp->cls == TW_METRICS_C_INVALID || rp->cls == TW_METRICS_C_FORGED) {
-		drop(rp, TW_SEND_DROP_STALE);
-		return false;
-	}
-	tw_ctr_inc(&sess->replies);
 	return true;
 }
 
@@ -146,24 +127,95 @@ verify_pair(struct tw_send *snd, struct tw_send_reply *rp, unsigned i)
 	}
 }
 
-/* The replies verified so earn their sessions pairs for the next ones. */
+/* Replies of one session that follow each other, for its metrics at once. */
+struct run {
+	struct tw_send_sess *sess; /* NULL: none */
+	unsigned cnt;
+	struct tw_send_reply *reply[TW_BURST_MAX];
+	struct tw_metrics_reply *rec[TW_BURST_MAX];
+};
+
+/* Replies verified earn their session pairs for the next ones. */
 static void
-earn(struct tw_send *snd, const struct tw_send_sess *sess)
+earn(struct tw_send *snd, const struct run *run)
 {
+	const struct tw_send_sess *sess = run->sess;
 	struct tw_pairs_lease *lease;
 
 	if (snd->pairs == NULL || sess->s.fmt->prot != TW_TST_PROT_AUTH)
 		return;
 	lease = tw_pairs_of(snd->pairs, sess->pairs, sess);
-	if (lease != NULL)
+	if (lease == NULL)
+		return;
+	for (unsigned i = 0; i < run->cnt; i++)
 		tw_pairs_earn(snd->pairs, lease, &sess->tkey,
 			(uint32_t)atomic_load_explicit(&sess->next_seq, memory_order_relaxed));
+}
+
+/* What becomes of a reply that the metrics have seen. */
+static bool
+is_accepted(struct tw_send_reply *rp)
+{
+	rp->cls = rp->sess->metrics != NULL ? rp->rec.cls : (uint8_t)TW_METRICS_C_NONE;
+	if (is_ahead(rp->sess, rp->rec.sender_seq)) {
+		drop(rp, TW_SEND_DROP_SEQ_AHEAD);
+		return false;
+	}
+	if (rp->cls == TW_METRICS_C_INVALID || rp->cls == TW_METRICS_C_FORGED) {
+		drop(rp, TW_SEND_DROP_STALE);
+		return false;
+	}
+	return true;
+}
+
+/* @return replies accepted */
+static unsigned
+settle(struct tw_send *snd, struct run *run)
+{
+	unsigned ok = 0;
+
+	if (run->cnt == 0)
+		return 0;
+	earn(snd, run);
+	if (run->sess->metrics != NULL)
+		tw_metrics_replies(run->sess->metrics, run->rec, run->cnt);
+	for (unsigned i = 0; i < run->cnt; i++)
+		ok += is_accepted(run->reply[i]);
+	tw_ctr_add(&run->sess->replies, ok);
+	run->cnt = 0;
+	return ok;
+}
+
+/* Verified replies in order of arrival, whoever verified them. @return those accepted */
+static unsigned
+record(struct tw_send *snd, struct tw_send_reply *replies, unsigned n)
+{
+	struct run run;
+	unsigned ok = 0;
+
+	run.sess = NULL;
+	run.cnt = 0;
+	for (unsigned i = 0; i < n; i++) {
+		struct tw_send_reply *rp = &replies[i];
+
+		if (rp->drop != TW_SEND_OK ||
+			!read_reply(
+				rp, rp->sess->s.fmt->rep_cover == 0 ? rp->payload : snd->clear[i]))
+			continue;
+		if (rp->sess != run.sess) {
+			ok += settle(snd, &run);
+			run.sess = rp->sess;
+		}
+		run.reply[run.cnt] = rp;
+		run.rec[run.cnt++] = &rp->rec;
+	}
+	return ok + settle(snd, &run);
 }
 
 unsigned
 tw_send_collect(struct tw_send *snd, struct tw_send_reply *replies, unsigned n)
 {
-	unsigned ok = 0, eng_cnt = 0;
+	unsigned eng_cnt = 0;
 
 	TW_ASSERT(n <= TW_BURST_MAX);
 	for (unsigned i = 0; i < n; i++) {
@@ -187,14 +239,5 @@ tw_send_collect(struct tw_send *snd, struct tw_send_reply *replies, unsigned n)
 		}
 	}
 	open_burst(snd, replies, eng_cnt);
-	/* in order of arrival, whoever verified it */
-	for (unsigned i = 0; i < n; i++) {
-		struct tw_send_reply *rp = &replies[i];
-
-		if (rp->drop != TW_SEND_OK)
-			continue;
-		earn(snd, rp->sess);
-		ok += accept(rp, rp->sess->s.fmt->rep_cover == 0 ? rp->payload : snd->clear[i]);
-	}
-	return ok;
+	return record(snd, replies, n);
 }

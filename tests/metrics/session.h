@@ -83,6 +83,7 @@ static inline enum tw_metrics_class
 session_reply(
 	struct session *s, uint64_t seq, uint32_t r, int64_t t2_ns, int64_t t3_ns, int64_t t4_ns)
 {
+	const struct tw_stamp t4 = session_stamp(s, t4_ns, TW_STAMP_TSC_RX);
 	struct tw_metrics_reply reply = {.sender_seq = (uint32_t)seq,
 		.seq = r,
 		.t1_ntp = s->t1_ntp[(seq - s->cfg.first_seq) % SESSION_SENT],
@@ -92,7 +93,7 @@ session_reply(
 		.sender_ttl = s->sender_ttl,
 		.ttl = s->ttl,
 		.tos = s->tos,
-		.t4 = session_stamp(s, t4_ns, TW_STAMP_TSC_RX)};
+		.t4 = &t4};
 
 	return tw_metrics_reply(s->m, &reply, &s->sample);
 }

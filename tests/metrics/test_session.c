@@ -184,11 +184,13 @@ Test(session, unstamped_replies_give_the_round_trip_only)
 {
 	struct tw_metrics_reply reply = {.ee = 0x8001, .ttl = 0};
 	const struct tw_metrics_report *r;
+	struct tw_stamp t4;
 
 	session_start(&s, NULL);
 	send_all(1);
+	t4 = session_stamp(&s, MS, TW_STAMP_TSC_RX);
 	reply.t1_ntp = s.t1_ntp[0];
-	reply.t4 = session_stamp(&s, MS, TW_STAMP_TSC_RX);
+	reply.t4 = &t4;
 	cr_assert_eq(tw_metrics_reply(s.m, &reply, NULL), TW_METRICS_C_FIRST);
 	r = session_end(&s);
 	cr_assert_eq(r->ctr.peer_unstamped, 1);
@@ -352,6 +354,7 @@ Test(session, a_hostile_reflector_breaks_nothing)
 
 	session_start(&s, NULL);
 	for (unsigned i = 0; i < 50000; i++) {
+		const struct tw_stamp t4 = session_stamp(&s, i * MS + MS, TW_STAMP_TSC_RX);
 		struct tw_metrics_reply reply;
 		struct tw_metrics_interval iv;
 
@@ -373,7 +376,7 @@ Test(session, a_hostile_reflector_breaks_nothing)
 				.sender_ttl = (uint8_t)x,
 				.ttl = (uint8_t)(x >> 8),
 				.tos = (uint8_t)(x >> 16),
-				.t4 = session_stamp(&s, i * MS + MS, TW_STAMP_TSC_RX)};
+				.t4 = &t4};
 			tw_metrics_reply(s.m, &reply, x % 2 != 0 ? &s.sample : NULL);
 		}
 		if (i % 8 == 0)

@@ -258,9 +258,7 @@ is_same_reply(const struct tw_metrics_reply *a, const struct tw_metrics_reply *b
 	return a->sender_seq == b->sender_seq && a->seq == b->seq && a->t1_ntp == b->t1_ntp &&
 	       a->t2_ntp == b->t2_ntp && a->t3_ntp == b->t3_ntp && a->ee == b->ee &&
 	       a->sender_ttl == b->sender_ttl && a->ttl == b->ttl && a->tos == b->tos &&
-	       a->t4.time.ns == b->t4.time.ns && a->t4.stamp_error_ns == b->t4.stamp_error_ns &&
-	       a->t4.sync_error_ns == b->t4.sync_error_ns && a->t4.epoch == b->t4.epoch &&
-	       a->t4.source == b->t4.source && a->t4.is_synced == b->t4.is_synced;
+	       a->t4 == b->t4;
 }
 
 static void
