@@ -23,7 +23,7 @@
 #define HANDOVER_CNT  1024
 #define RAW_CNT       16384
 #define SESS_MAX      100000
-#define PAIRS_CNT     512 /* windows of an lcore, 4 KiB each */
+#define PAIRS_CNT     512 /* windows of an lcore, 8 KiB each */
 #define CMDS_A_TURN   32
 #define TICK_NS       1000000 /* between two looks at what time alone brings */
 #define HDR_MAX       (RTE_ETHER_HDR_LEN + 2 * 4 + 40 + 8)

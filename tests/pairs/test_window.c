@@ -147,16 +147,16 @@ Test(window, late_and_repeated_packets_are_found)
 {
 	struct rig *r = rig(0, 0);
 
-	run(r, 0, 200, 8);
-	cr_assert(arrive(r, 205)); /* the next ones were lost, or come late */
-	cr_assert(arrive(r, 202));
-	cr_assert(arrive(r, 205));
-	cr_assert(arrive(r, 180));
-	cr_assert(arrive(r, 206));
-	cr_assert_eq(r->l->next[TW_PAIRS_IN], 207);
+	run(r, 0, 400, 8);
+	cr_assert(arrive(r, 405)); /* the next ones were lost, or come late */
+	cr_assert(arrive(r, 402));
+	cr_assert(arrive(r, 405));
+	cr_assert(arrive(r, 380));
+	cr_assert(arrive(r, 406));
+	cr_assert_eq(r->l->next[TW_PAIRS_IN], 407);
 	cr_assert_not(arrive(r, 100)); /* too late: for the engine */
-	cr_assert_eq(r->l->next[TW_PAIRS_IN], 207);
-	cr_assert(arrive(r, 207));
+	cr_assert_eq(r->l->next[TW_PAIRS_IN], 407);
+	cr_assert(arrive(r, 407));
 }
 
 /* Loss drives the directions apart: two windows, two pairs a packet, and both still hit. */
