@@ -47,6 +47,7 @@ collect_burst(struct tw_dp_lcore *lc, unsigned n)
 		const struct pkt *pkt = scr->coll[i];
 		struct tw_send_sess *s = (struct tw_send_sess *)pkt->sess;
 
+		rte_mbuf_prefetch_part2(pkt->m); /* freed in the end */
 		scr->reply[i] = (struct tw_send_reply){.sess = s,
 			.payload = pkt_payload(pkt),
 			.rx_len = pkt->pay_len,

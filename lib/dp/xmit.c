@@ -7,6 +7,7 @@
 #include <rte_cycles.h>
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
+#include <rte_prefetch.h>
 #include <rte_udp.h>
 
 #include "cksum.h"
@@ -37,42 +38,79 @@ refuse(struct tw_dp_lcore *lc, struct tw_send_job *job, enum tw_dp_ctr why)
 	count(lc, why, 1);
 }
 
+/* The frame of a job, headers filled in, in a buffer of its port. */
+static void
+frame_begin(struct rte_mbuf *m, struct tw_send_job *job)
+{
+	const struct dp_sender *sn = sender_of(job->sess);
+
+	rte_pktmbuf_reset(m);
+	memcpy(rte_pktmbuf_mtod(m, void *), sn->hdr, sizeof(sn->hdr));
+	job->payload = rte_pktmbuf_mtod_offset(m, uint8_t *, sn->hdr_len);
+	job->room = (uint16_t)(rte_pktmbuf_tailroom(m) - sn->hdr_len);
+	m->data_len = (uint16_t)(sn->hdr_len + job->len);
+	m->pkt_len = m->data_len;
+}
+
+/* All that will be written of a frame and its buffer, while others are taken care of. */
+static void
+fetch_buffer(const struct rte_mbuf *m)
+{
+	const char *data = (const char *)m->buf_addr + RTE_PKTMBUF_HEADROOM;
+
+	rte_prefetch0(data);
+	rte_prefetch0(data + TW_CACHE_LINE);
+	rte_prefetch0(data + 2 * TW_CACHE_LINE);
+}
+
 /*
- * A buffer with the headers for each job. Once a port has given none, later jobs of it get none
- * either: within a session the refused ones must be the last.
+ * Buffers for the jobs of a port, from @p first on, into scr->rx[]; if they do not suffice, the
+ * later jobs get none: within a session the refused ones must be the last.
  */
+static void
+buffers_take(struct tw_dp_lcore *lc, unsigned first, unsigned n)
+{
+	struct scratch *scr = lc->scr;
+	const struct lc_port *lp = port_of(lc, &scr->sjob[first]);
+	struct rte_mbuf *m[BURST];
+	unsigned cnt = 0, got = 0;
+
+	for (unsigned i = first; i < n; i++)
+		if (port_of(lc, &scr->sjob[i]) == lp)
+			scr->job_of[cnt++] = (uint8_t)i;
+	if (lp->port == NULL || !lp->is_live) {
+		for (unsigned k = 0; k < cnt; k++)
+			refuse(lc, &scr->sjob[scr->job_of[k]], TW_DP_CTR_SEND_TX_FULL);
+		return;
+	}
+	if (likely(rte_mempool_get_bulk(lp->port->pool, (void **)m, cnt) == 0))
+		got = cnt;
+	while (got < cnt && rte_mempool_get(lp->port->pool, (void **)&m[got]) == 0)
+		got++;
+	for (unsigned k = 0; k < got; k++) {
+		rte_prefetch0(m[k]);
+		scr->rx[scr->job_of[k]] = m[k];
+	}
+	for (unsigned k = got; k < cnt; k++)
+		refuse(lc, &scr->sjob[scr->job_of[k]], TW_DP_CTR_SEND_NO_BUF);
+}
+
+/* A buffer with the headers for each job. */
 static void
 frames_make(struct tw_dp_lcore *lc, unsigned n)
 {
 	struct scratch *scr = lc->scr;
-	uint64_t dry = 0; /* ports without buffers, by index */
 
-	static_assert(TW_PORT_MAX <= 64, "a bit per port");
-	for (unsigned i = 0; i < n; i++) {
-		struct tw_send_job *job = &scr->sjob[i];
-		const struct dp_sender *sn = sender_of(job->sess);
-		const struct lc_port *lp = port_of(lc, job);
-		struct rte_mbuf *m = NULL;
-
-		scr->rx[i] = NULL;
-		if (lp->port == NULL || !lp->is_live) {
-			refuse(lc, job, TW_DP_CTR_SEND_TX_FULL);
-			continue;
-		}
-		if ((dry & (1ULL << sn->port_idx)) == 0)
-			m = rte_pktmbuf_alloc(lp->port->pool);
-		if (unlikely(m == NULL)) {
-			dry |= 1ULL << sn->port_idx;
-			refuse(lc, job, TW_DP_CTR_SEND_NO_BUF);
-			continue;
-		}
-		memcpy(rte_pktmbuf_mtod(m, void *), sn->hdr, sizeof(sn->hdr));
-		job->payload = rte_pktmbuf_mtod_offset(m, uint8_t *, sn->hdr_len);
-		job->room = (uint16_t)(rte_pktmbuf_tailroom(m) - sn->hdr_len);
-		m->data_len = (uint16_t)(sn->hdr_len + job->len);
-		m->pkt_len = m->data_len;
-		scr->rx[i] = m;
-	}
+	memset(scr->rx, 0, n * sizeof(scr->rx[0]));
+	for (unsigned i = 0; i < n; i++)
+		if (scr->rx[i] == NULL && !scr->sjob[i].is_refused)
+			buffers_take(lc, i, n);
+	for (unsigned i = 0; i < n; i++)
+		if (scr->rx[i] != NULL)
+			fetch_buffer(scr->rx[i]);
+	for (unsigned i = 0; i < n; i++)
+		if (scr->rx[i] != NULL)
+			frame_begin(scr->rx[i], &scr->sjob[i]);
 }
 
 /* Sums without T1, and what the device is to do; after protection the rest stands. */
