@@ -24,6 +24,9 @@ struct tw_send_sess *
 rig_sender(struct rig *r, uint32_t sess, uint64_t interval_ns, uint64_t count, int64_t start_in_ns)
 {
 	const struct tw_dp_scope scope = {.port_idx = 0};
+	/* many sessions that get their replies after all have sent, on a busy machine even */
+	const int64_t tmax_ns =
+		r->c->work == WORK_COLLECT && r->c->sessions > 64 ? 10 * TMAX_NS : TMAX_NS;
 	struct tw_send_cfg cfg = {.key = rig_key(sess, 0),
 		.fmt = r->c->fmt,
 		.id = sess,
@@ -34,11 +37,11 @@ rig_sender(struct rig *r, uint32_t sess, uint64_t interval_ns, uint64_t count, i
 		.interval_ns = interval_ns,
 		.count = count,
 		.start = tw_ns_add(tw_clock_at(&r->b->clock, rte_rdtsc()), start_in_ns),
-		.tmax_ns = TMAX_NS,
+		.tmax_ns = tmax_ns,
 		.seed = {1, 2, 3, sess + 1},
 		.keys = r->c->fmt->prot != TW_TST_PROT_OPEN ? &r->b->keys[sess % KEYS_CNT] : NULL};
 	const struct tw_metrics_cfg mcfg = {
-		.tmax_ns = TMAX_NS, .interval_ns = cfg.interval_ns, .dscp = 46};
+		.tmax_ns = tmax_ns, .interval_ns = cfg.interval_ns, .dscp = 46};
 	struct tw_dp_path path = {.scope = scope, .next_hop = {2, 0, 0, 0, 0, 7}};
 	struct tw_send_sess *s;
 	void *mem;
