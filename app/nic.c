@@ -347,6 +347,22 @@ put_tx(struct tw_out *out, const struct tw_nic *n)
 	tw_out_obj_end(out);
 }
 
+const char *
+tw_nic_rx_source(const struct tw_nic *n)
+{
+	return tw_clock_source_name(
+		n != NULL && n->use.rx == TW_DP_RX_NIC ? TW_STAMP_NIC_RX : TW_STAMP_TSC_RX);
+}
+
+const char *
+tw_nic_tx_source(const struct tw_nic *n)
+{
+	if (n != NULL && n->use.tx == TW_DP_TX_SCHEDULED)
+		return tw_clock_source_name(TW_STAMP_NIC_TX);
+	return tw_clock_source_name(
+		n != NULL && n->use.tx == TW_DP_TX_SAMPLED ? TW_STAMP_TSC_CAL : TW_STAMP_TSC_TX);
+}
+
 void
 tw_nic_show(struct tw_out *out, const struct tw_port *port, const struct tw_nic *n)
 {

@@ -26,6 +26,10 @@ int tw_nic_new(struct tw_app *app, const struct tw_port *port, struct tw_nic **o
 /** Software stamps from now on. Before the port is closed. NULL is fine. */
 void tw_nic_free(struct tw_nic *n);
 
+/** Where arrivals and departures are stamped now: names of sources. @param n  NULL: software */
+const char *tw_nic_rx_source(const struct tw_nic *n);
+const char *tw_nic_tx_source(const struct tw_nic *n);
+
 /** How the port stamps, why, and the evidence. @param n  NULL: by software only */
 void tw_nic_show(struct tw_out *out, const struct tw_port *port, const struct tw_nic *n);
 

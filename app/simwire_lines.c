@@ -63,10 +63,16 @@ line_addrs(struct line *l, const char *key, const struct tw_addr *a)
 static void
 line_nic(struct line *l, const char *key, const struct tw_simdev_nic *nic)
 {
-	char text[32];
+	char text[48];
 
-	snprintf(text, sizeof(text), "%s%s%s", nic->has_rx_stamp ? ",rx" : "",
-		nic->has_timesync ? ",timesync" : "", nic->has_sched ? ",scheduled" : "");
+	snprintf(text, sizeof(text), "%s%s%s",
+		nic->is_rx_wrong    ? ",wrong-rx"
+		: nic->has_rx_stamp ? ",rx"
+				    : "",
+		nic->has_timesync ? ",timesync" : "",
+		nic->is_sched_wrong ? ",wrong-schedule"
+		: nic->has_sched    ? ",scheduled"
+				    : "");
 	if (text[0] != '\0')
 		line_put(l, key, text + 1);
 }

@@ -153,6 +153,78 @@ def test_clocks(bed):
     assert abs(by["forward"] - 1e9) < 5e6 and abs(by["reverse"] + 1e9) < 5e6, by
 
 
+NIC_CLOCKS = "nic_drift_ppb 20000 max_error_ns 0 drift0_ppb 10000 drift1_ppb -15000"
+STAMP_NS = 1000  # the median of errors of stamps by NICs, whatever else the box does
+
+
+def nic_box(bed, name, nic):
+    """An appliance whose NICs have stood their test, or failed it."""
+    box = start(bed, bed.netns(name), name,
+                (*CONFIG, f"add netsim nic0 {nic} nic1 {nic} {NIC_CLOCKS}"))
+    for _ in range(20):
+        box.measure(FAR, count=100, **FAST)
+        ways = [box.call("port.show", name=f"sim{end}", what="timestamps") for end in (0, 1)]
+        if not any("waiting" in w[side]["verdict"] for w in ways
+                   for side in ("arrivals", "departures")):
+            return box, ways
+    return box, ways
+
+
+def stamp_errors(box):
+    """Medians of what T1 to T4 are off, against the references of their ends."""
+    path = box.folder / "raw.csv"
+    path.unlink(missing_ok=True)
+    report, rows = measured(box, 200, raw_file=str(path))
+    with open(path, newline="", encoding="utf-8") as f:
+        raw = {r["seq"]: r for r in csv.DictReader(f)}
+    request = {r["no"]: r for r in rows if r["is_reply"] == "0"}
+    off = {n: [] for n in (1, 2, 3, 4)}
+    for reply in (r for r in rows if r["is_reply"] == "1" and r["arrive_ns"]):
+        of, said = request[reply["answers"]], raw[reply["answers"]]
+        for n, row, key in ((1, of, "depart"), (2, of, "arrive"), (3, reply, "depart"),
+                            (4, reply, "arrive")):
+            off[n].append(abs(int(said[f"t{n}_utc_ns"]) - int(row[f"{key}_reference_ns"])))
+    return report, {n: statistics.median(values) for n, values in off.items()}
+
+
+def test_nic_stamps(bed):
+    """NICs that keep what they offer stamp arrivals and send on schedule, with clocks of their own.
+
+    Steps: NICs with arrival stamps and schedule at both ends; tests until they have been judged; 200
+        packets with raw records; dump.
+    Verify: both ports stamp so; the report names the sources; stamps are right to 1 us.
+    """
+    box, ways = nic_box(bed, "nics", "rx,timesync,scheduled")
+    assert [(w["rx"], w["tx"]) for w in ways] == [("nic", "scheduled")] * 2, ways
+    report, off = stamp_errors(box)
+    assert report["clock"]["t1_sources"] == ["nic-tx"], report["clock"]
+    assert report["clock"]["t4_sources"] == ["nic-rx"], report["clock"]
+    assert max(off.values()) < STAMP_NS, off
+    sess = box.call("session.show")["sessions"]
+    if sess:  # the last one waits for REFWAIT, or is gone already
+        shown = box.call("session.show", id=sess[-1]["id"])
+        assert (shown["t2_source"], shown["t3_source"]) == ("nic-rx", "nic-tx"), shown
+    box.stop()
+
+
+def test_nic_fails(bed):
+    """A NIC that does not keep what it offers is found out, and software stamps instead.
+
+    Steps: NICs that stamp arrivals by a clock that is not theirs and send at once whatever the
+        schedule; tests until they have been judged; 200 packets.
+    Verify: arrivals are stamped by software; departures are not scheduled; the verdicts say why; no
+        result comes from the NIC's arrival stamps, which are 1 ms off.
+    """
+    box, ways = nic_box(bed, "liars", "wrong-rx,timesync,wrong-schedule")
+    assert all(w["rx"] == "software" and w["tx"] != "scheduled" for w in ways), ways
+    assert all(w["arrivals"]["implausible"] > 0 and w["departures"]["off_schedule"] > 0
+               for w in ways), ways
+    report, _ = stamp_errors(box)
+    assert report["clock"]["t4_sources"] == ["tsc-rx"], report["clock"]
+    assert "nic-tx" not in report["clock"]["t1_sources"], report["clock"]
+    box.stop()
+
+
 def test_kernel_traffic(bed):
     """Owned ends are interfaces of the kernel, and its traffic crosses the wire.
 

@@ -41,7 +41,9 @@ struct tw_simdev_nic {
 	bool has_rx_stamp;
 	bool has_timesync;
 	bool has_sched;
-	uint64_t hz; /* of its clock; 0: 1 GHz. Its stamps are whole ticks */
+	bool is_rx_wrong;    /* stamps arrivals by another clock than it is read by */
+	bool is_sched_wrong; /* takes schedules and sends at once */
+	uint64_t hz;         /* of its clock; 0: 1 GHz. Its stamps are whole ticks */
 	struct tw_netsim_clock_cfg clock;
 };
 

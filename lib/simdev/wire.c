@@ -9,7 +9,8 @@
 
 #include "simdev_i.h"
 
-#define ETHER_LEN 14
+#define ETHER_LEN      14
+#define OTHER_CLOCK_NS 1000000 /* a clock that is not the one to be read is ahead by this */
 
 static int64_t
 wire_now(const struct tw_simdev *sim)
@@ -24,7 +25,7 @@ departure(struct tw_simdev_end *e, struct rte_mbuf *m)
 	const struct tw_simdev *sim = e->sim;
 	int64_t at_ns = tw_simdev_wire_ns(&sim->wire, *depart_of(sim, m));
 
-	if (e->nic.has_sched && (m->ol_flags & sim->sched_flag) != 0) {
+	if (e->nic.has_sched && !e->nic.is_sched_wrong && (m->ol_flags & sim->sched_flag) != 0) {
 		const uint64_t ticks = *stamp_of(sim, m);
 		const int64_t sched_ns =
 			tw_netsim_clock_when(e->nic_clock, nic_read_ns(e, ticks), at_ns);
@@ -201,7 +202,8 @@ arrive(struct tw_simdev_end *e, struct rte_mbuf *m, uint32_t *error_ns)
 
 	if (e->nic.has_rx_stamp) {
 		at_ns = arrival_now(e);
-		*stamp_of(sim, m) = nic_ticks(e, tw_netsim_clock_at(e->nic_clock, at_ns));
+		*stamp_of(sim, m) = nic_ticks(e, tw_netsim_clock_at(e->nic_clock, at_ns) +
+							 (e->nic.is_rx_wrong ? OTHER_CLOCK_NS : 0));
 		m->ol_flags |= sim->stamp_flag;
 		(void)rte_ring_sp_enqueue(e->in, m);
 		return at_ns;

@@ -23,7 +23,8 @@ static const char *const netsim_attach[] = {"owned", "shared", NULL};
 /* In the order of enum tw_netsim_jitter. */
 static const char *const netsim_jitter[] = {"none", "uniform", "normal", "pareto", "trace", NULL};
 static const char *const netsim_which[] = {"reference", "nic", NULL};
-static const char *const netsim_nic[] = {"rx", "timesync", "scheduled", NULL};
+static const char *const netsim_nic[] = {
+	"rx", "timesync", "scheduled", "wrong-rx", "wrong-schedule", NULL};
 
 static int
 no_wire(struct tw_out *out)
@@ -213,9 +214,11 @@ nic_fill(const struct tw_args *args, const char *key, struct tw_simdev_nic *nic)
 		return;
 	v = tw_args_list(args, key, &cnt);
 	for (size_t i = 0; i < cnt; i++) {
-		nic->has_rx_stamp |= v[i].choice == 0;
+		nic->has_rx_stamp |= v[i].choice == 0 || v[i].choice == 3;
+		nic->is_rx_wrong |= v[i].choice == 3;
+		nic->is_sched_wrong |= v[i].choice == 4;
 		nic->has_timesync |= v[i].choice == 1;
-		nic->has_sched |= v[i].choice == 2;
+		nic->has_sched |= v[i].choice == 2 || v[i].choice == 4;
 	}
 }
 

@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "app.h"
+#include "nic.h"
 #include "ops.h"
 #include "ports.h"
 #include "sessions.h"
@@ -46,6 +47,17 @@ put_time(struct tw_out *out, const char *name, int64_t utc_ns)
 		tw_out_null(out, name);
 }
 
+/* Of T2 and T3 now. T3 under a cipher is written before the NIC has a say. */
+static void
+put_sources(struct tw_out *out, const struct tw_session *s, const struct tw_ports_entry *e)
+{
+	const struct tw_nic *nic = e != NULL ? e->nic : NULL;
+	const bool is_sealed = s->refl->s.fmt->prot == TW_TST_PROT_ENCR;
+
+	tw_out_str(out, "t2_source", tw_nic_rx_source(nic));
+	tw_out_str(out, "t3_source", tw_nic_tx_source(is_sealed ? NULL : nic));
+}
+
 static void
 put_session(struct tw_app *app, struct tw_out *out, const struct tw_session *s)
 {
@@ -58,6 +70,7 @@ put_session(struct tw_app *app, struct tw_out *out, const struct tw_session *s)
 	put_sid(out, s->param.sid);
 	tw_out_addr(out, "control_addr", &s->param.control_addr);
 	tw_out_str(out, "port", e != NULL ? e->port->cfg.name : NULL);
+	put_sources(out, s, e);
 	tw_out_arr(out, "vlans");
 	for (i = 0; i < s->vlan_cnt; i++)
 		tw_out_u64(out, NULL, s->vid[i], NULL);
