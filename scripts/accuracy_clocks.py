@@ -56,7 +56,7 @@ def line(quantity, mode, samples, **more):
 
 def measured(box, seconds):
     answer, raw, truth, gaps = box.measure(RATE, seconds)
-    return answer, raw, run.join(raw, truth, gaps, 0)
+    return answer, raw, run.join(raw, truth, gaps)
 
 
 def drifting(box, mode, seconds):

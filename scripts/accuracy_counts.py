@@ -141,9 +141,9 @@ def percentile_faults(name, said, samples, infinite):
             yield f"{name}.{key} {value}, by the stamps {stamped[rank - 1]}"
 
 
-def faults(report, truth, raw, max_error_ns):
+def faults(report, truth, raw):
     """What does not agree, in words."""
-    samples = delays(truth, raw, max_error_ns)
+    samples = delays(truth, raw)
     yield from loss_faults(report, truth, samples["forward"])
     yield from order_faults(report, truth)
     loss = report["loss"]
@@ -153,7 +153,7 @@ def faults(report, truth, raw, max_error_ns):
         yield from percentile_faults(name, report[name], of, infinite[name])
 
 
-def check(box, settings, rng, max_error_ns):
+def check(box, settings, rng):
     """The line of all settings."""
     wrong, found, packets, undetermined, worst = 0, [], 0, 0, 0
     for i in range(settings):
@@ -162,10 +162,10 @@ def check(box, settings, rng, max_error_ns):
         answer, raw, rows, _ = box.measure(RATE, 1, count=PACKETS)
         report = answer["results"][0]["report"]
         truth = Truth(rows)
-        texts = list(faults(report, truth, raw, max_error_ns))
+        texts = list(faults(report, truth, raw))
         packets += report["counters"]["sent"]
         undetermined += report["loss"]["lost_undetermined"]
-        worst = max(worst, largest_error(truth, raw, max_error_ns))
+        worst = max(worst, largest_error(truth, raw))
         wrong += bool(texts)
         found += [f"setting {i + 1}, {text}; forward {active(forward)}, reverse {active(reverse)}"
                   for text in texts]

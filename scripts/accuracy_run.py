@@ -6,6 +6,7 @@ samples of both records, what it reported and what the wire knows, joined packet
 
 import bisect
 import concurrent.futures
+import contextlib
 import csv
 import os
 import pathlib
@@ -27,11 +28,13 @@ class Appliance:
 
     def __init__(self, build, wire, lcores=None):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="accuracy-"))
+        self.name = f"accuracy-{os.getpid()}"  # two runs may share a host
+        self.socket = str(self.folder / self.name / "rpc.sock")
         self.config = ["set config server_allow_open 127.0.0.0/8", "set config clock_floor_ns 0",
                        f"add key accuracy file {self.folder / 'key'}",
                        "add netsim " + " ".join(f"{k} {v}" for k, v in wire.items())]
         self.argv = [str(build / "app" / "twampline"), *(["--lcores", lcores] if lcores else []),
-                     "--no-pci", "--in-memory", "--", "--name", "accuracy", "--keep-root",
+                     "--no-pci", "--in-memory", "--", "--name", self.name, "--keep-root",
                      "--run-dir", str(self.folder), "--log", "stderr",
                      "--config", str(self.folder / "config")]
 
@@ -40,12 +43,12 @@ class Appliance:
         (self.folder / "config").write_text("".join(f"{line}\n" for line in self.config))
         with open(self.folder / "log", "w", encoding="utf-8") as log:
             self.process = subprocess.Popen(self.argv, stdout=log, stderr=log)
-        path = self.folder / "accuracy" / "rpc.sock"
-        deadline = time.monotonic() + 30
-        while not path.exists() and time.monotonic() < deadline and self.process.poll() is None:
+        deadline = time.monotonic() + 60
+        while not os.path.exists(self.socket) and time.monotonic() < deadline and \
+                self.process.poll() is None:
             time.sleep(0.02)
         try:
-            self.client = Client(str(path), timeout=120)
+            self.client = Client(self.socket, timeout=120)
             self._wait_clocks()
         except Exception as err:
             self._end()
@@ -53,7 +56,7 @@ class Appliance:
         return self
 
     def _wait_clocks(self):
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
             clocks = self.call("clock.list")["clocks"]
             if len(clocks) > 2 and all(c["epoch"] > 0 for c in clocks):
@@ -71,6 +74,8 @@ class Appliance:
             self.process.wait()
         self.log = (self.folder / "log").read_text(errors="replace")
         shutil.rmtree(self.folder, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            os.rmdir(f"/run/dpdk/twampline-{self.name}")
 
     def __exit__(self, kind, value, trace):
         self.client.close()
@@ -123,7 +128,7 @@ class Appliance:
 
     def _between_spins(self, ask, spins):
         """What `ask` answers; meanwhile all polling lcores spin for 20 ms of every 100."""
-        with Client(str(self.folder / "accuracy" / "rpc.sock"), timeout=120) as other, \
+        with Client(self.socket, timeout=120) as other, \
                 concurrent.futures.ThreadPoolExecutor(1) as pool:
             running = pool.submit(ask)
             time.sleep(0.2)
@@ -200,7 +205,7 @@ class Sample:
     __slots__ = ("seq", "stamp", "delay", "bound", "reported", "true", "is_gap", "depart",
                  "whole")
 
-    def __init__(self, raw, fwd, rev, gaps, max_error_ns):
+    def __init__(self, raw, fwd, rev, gaps):
         ns = lambda row, key: int(row[key])
         true = [(ns(fwd, "depart_ns"), ns(fwd, "depart_reference_ns")),
                 (ns(fwd, "arrive_ns"), ns(fwd, "arrive_reference_ns")),
@@ -217,11 +222,8 @@ class Sample:
         self.true["round_trip"] = self.true["forward"] + self.true["reverse"]
         # what the bound of the round trip covers: with residence
         self.whole = e[3] - e[0]
-        # what is announced of both references is not the stamps' merit
-        stamps = lambda text: int(text) - 2 * max_error_ns if text else None
-        self.bound = {"forward": stamps(raw["forward_error_ns"]),
-                      "reverse": stamps(raw["reverse_error_ns"]),
-                      "round_trip": int(raw["round_trip_error_ns"] or 0) or None}
+        known = lambda text: int(text) if text else None
+        self.bound = {what: known(raw[f"{what}_error_ns"]) for what in self.reported}
         # between a stamp and what it is of, the lcore that took it was away; or the wire was, while
         # it noted an arrival. Elsewhere a gap makes delays longer and no stamp wrong
         self.is_gap = max(ns(fwd, "arrive_error_ns"), ns(rev, "arrive_error_ns")) > UNSURE_NS or \
@@ -229,7 +231,7 @@ class Sample:
                 for (w, _), err in zip(true, e))
 
 
-def join(raw, truth, gaps, max_error_ns, spins=None):
+def join(raw, truth, gaps, spins=None):
     """Samples of the packets whose first reply was reported and that met no spinner."""
     fwd, rev = {}, {}
     for row in truth:
@@ -248,7 +250,7 @@ def join(raw, truth, gaps, max_error_ns, spins=None):
         if spins is not None and any(spins.touch(int(row[key])) for row in (request, replies[0])
                                      for key in ("depart_ns", "arrive_ns")):
             continue
-        samples.append(Sample(r, request, replies[0], gaps, max_error_ns))
+        samples.append(Sample(r, request, replies[0], gaps))
     return samples
 
 

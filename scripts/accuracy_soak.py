@@ -102,7 +102,7 @@ def drift(rows, what):
 def watch(box, running, seconds):
     """(windows, memory by time) until the run ends."""
     windows, memory, begin = [], [], time.monotonic()
-    with Client(str(box.folder / "accuracy" / "rpc.sock"), timeout=120) as client:
+    with Client(box.socket, timeout=120) as client:
         while not running.done():
             left = seconds - (time.monotonic() - begin)
             if left > 2 * WINDOW_S:

@@ -116,24 +116,22 @@ class Delay:
         self.true, self.wire = end_ref - begin_ref, end_wire - begin_wire
 
 
-def raw_errors(raw, max_error_ns):
-    """By (packet, reflector's number): (bound, value) of forward, reverse and round trip. What is
-    announced of the references is not the stamps' merit."""
+def raw_errors(raw):
+    """By (packet, reflector's number): (bound, value) of forward, reverse and round trip."""
     out = {}
     for r in raw:
         key = int(r["seq"]), int(r["reflector_seq"])
         if key in out or r["class"] == "duplicate-reverse":
             continue
-        out[key] = {name: (int(r[f"{name}_error_ns"]) - minus, int(r[f"{name}_ns"]))
-                    for name, minus in (("forward", 2 * max_error_ns),
-                                        ("reverse", 2 * max_error_ns), ("round_trip", 0))}
+        out[key] = {name: (int(r[f"{name}_error_ns"]), int(r[f"{name}_ns"]))
+                    for name in ("forward", "reverse", "round_trip")}
     return out
 
 
-def delays(truth, raw, max_error_ns):
+def delays(truth, raw):
     """Delays by direction: forward and round trip by the reply that came first, reverse of every
     reply."""
-    errors = raw_errors(raw, max_error_ns)
+    errors = raw_errors(raw)
     ref = truth.reference
     out = {"forward": [], "reverse": [], "round_trip": []}
     begin = lambda row, end: (int(row["depart_ns"]), ref[end].at(int(row["depart_ns"])))
@@ -155,7 +153,7 @@ def delays(truth, raw, max_error_ns):
     return out
 
 
-def largest_error(truth, raw, max_error_ns):
+def largest_error(truth, raw):
     """Of all delays, in gaps and out of them."""
-    return max((abs(d.said - d.true) for of in delays(truth, raw, max_error_ns).values()
+    return max((abs(d.said - d.true) for of in delays(truth, raw).values()
                 for d in of), default=0)
