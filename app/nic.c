@@ -23,6 +23,8 @@
 #define SCHED_TOL_NS 200
 #define SAMPLE_TURNS 20 /* a departure not told after so many turns is none */
 #define BIAS_SHIFT   4
+#define BIAS_FAR     2   /* a sample moves the bias as if at most so many deviations off ... */
+#define BIAS_FAR_NS  100 /* ... and this */
 
 struct tw_nic {
 	struct tw_app *app;
@@ -72,12 +74,19 @@ bias_learn(struct tw_nic *n, uint64_t expected_tsc, uint64_t ticks)
 	const struct tw_clock *nic = tw_clock_feed_model(n->feed);
 	uint64_t left_tsc = tw_clock_tsc_at(&n->mono, tw_clock_at(nic, ticks));
 	int64_t off = (int64_t)(left_tsc - expected_tsc), away;
+	/* a gap between stamp and device is no bias */
+	int64_t far = (int64_t)(BIAS_FAR * n->use.bias_dev_tsc) +
+		      tw_clock_ns_to_tsc(&n->mono, BIAS_FAR_NS);
 
-	if (n->samples++ == 0) {
-		n->use.bias_tsc = off;
-		n->use.bias_dev_tsc = (uint64_t)llabs(off);
+	if (n->samples++ < TX_SAMPLES) {
+		if (n->samples == 1 || llabs(off) < llabs(n->use.bias_tsc)) {
+			n->use.bias_tsc = off;
+			n->use.bias_dev_tsc = (uint64_t)llabs(off);
+		}
 		return;
 	}
+	if (llabs(off - n->use.bias_tsc) > far)
+		off = n->use.bias_tsc + (off > n->use.bias_tsc ? far : -far);
 	away = llabs(off - n->use.bias_tsc);
 	n->use.bias_tsc += (off - n->use.bias_tsc) / (1 << BIAS_SHIFT);
 	n->use.bias_dev_tsc += (uint64_t)away >> BIAS_SHIFT;
