@@ -134,9 +134,9 @@ def test_clocks(bed):
     """One clock a second off moves one-way delays by a second and the round trip by nothing.
 
     Steps: two appliances, references of end 1 even and 1 s ahead; 100 packets each.
-    Verify: medians of forward and reverse differ by 1 s, of the round trip by less than 5 ms.
+    Verify: least forward and reverse delays differ by 1 s, round trips by less than 5 ms.
     """
-    median = {}
+    least = {}
     for ahead in (0, 1_000_000_000):
         name = f"clock{ahead != 0:d}"
         box = start(bed, bed.netns(name), name, (
@@ -145,10 +145,11 @@ def test_clocks(bed):
         box.measure(FAR, count=100, raw_file=str(path), **FAST)
         with open(path, newline="", encoding="utf-8") as f:
             rows = list(csv.DictReader(f))
-        median[ahead] = {d: statistics.median(int(r[f"{d}_ns"]) for r in rows)
-                         for d in ("forward", "reverse", "round_trip_net")}
+        # the least ones: others wait for a busy box
+        least[ahead] = {d: min(int(r[f"{d}_ns"]) for r in rows)
+                        for d in ("forward", "reverse", "round_trip_net")}
         box.stop()
-    by = {d: median[1_000_000_000][d] - median[0][d] for d in median[0]}
+    by = {d: least[1_000_000_000][d] - least[0][d] for d in least[0]}
     assert abs(by["round_trip_net"]) < 5_000_000, by
     assert abs(by["forward"] - 1e9) < 5e6 and abs(by["reverse"] + 1e9) < 5e6, by
 
@@ -181,6 +182,8 @@ def stamp_errors(box):
     off = {n: [] for n in (1, 2, 3, 4)}
     for reply in (r for r in rows if r["is_reply"] == "1" and r["arrive_ns"]):
         of, said = request[reply["answers"]], raw[reply["answers"]]
+        if not said["t2_utc_ns"]:
+            continue  # stamps that contradict each other are counted, not shown
         for n, row, key in ((1, of, "depart"), (2, of, "arrive"), (3, reply, "depart"),
                             (4, reply, "arrive")):
             off[n].append(abs(int(said[f"t{n}_utc_ns"]) - int(row[f"{key}_reference_ns"])))
