@@ -7,15 +7,11 @@
 #ifndef DP_CKSUM_H
 #define DP_CKSUM_H
 
+#include <endian.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
-#ifdef __SSE2__
-#include <emmintrin.h>
-#endif
-
-#include <rte_byteorder.h>
 #include <rte_ip.h>
 
 /* A word of 64 bits as the sum of its halves. */
@@ -25,35 +21,57 @@ cksum_word(uint64_t v)
 	return (uint32_t)v + (v >> 32);
 }
 
-/*
- * Add octets that begin at an even place of what is summed. No carry is lost: a packet has fewer
- * than 2^16 words of 32 bits.
- */
+/* A word of 64 bits added with the carry going round. */
+static inline uint64_t
+cksum_carry(uint64_t sum, uint64_t v)
+{
+	sum += v;
+	return sum + (sum < v);
+}
+
+struct cksum_32 {
+	uint8_t octet[32];
+};
+
+/* 32 octets, the same: compilers do not make one chain of carries of it. */
+static inline uint64_t
+cksum_32(uint64_t sum, const uint8_t *p)
+{
+#ifdef __x86_64__
+	__asm__("addq %1, %0\n\t"
+		"adcq 8+%1, %0\n\t"
+		"adcq 16+%1, %0\n\t"
+		"adcq 24+%1, %0\n\t"
+		"adcq $0, %0"
+		: "+r"(sum)
+		: "o"(*(const struct cksum_32 *)(const void *)p)
+		: "cc");
+#else
+	uint64_t v;
+
+	for (unsigned i = 0; i < 32; i += sizeof(v)) {
+		memcpy(&v, p + i, sizeof(v));
+		sum = cksum_carry(sum, v);
+	}
+#endif
+	return sum;
+}
+
+/* Add octets that begin at an even place of what is summed. */
 static inline uint64_t
 cksum_add(uint64_t sum, const uint8_t *p, size_t len)
 {
-	uint64_t v = 0;
+	uint64_t words = 0, v;
 	uint32_t v32;
 	uint16_t v16;
 
-#ifdef __SSE2__
-	const __m128i low = _mm_set1_epi64x(UINT32_MAX);
-	__m128i a = _mm_setzero_si128(), b = _mm_setzero_si128();
-
-	for (; len >= 16; p += 16, len -= 16) {
-		const __m128i x = _mm_loadu_si128((const __m128i *)(const void *)p);
-
-		a = _mm_add_epi64(a, _mm_and_si128(x, low));
-		b = _mm_add_epi64(b, _mm_srli_epi64(x, 32));
-	}
-	a = _mm_add_epi64(a, b);
-	sum += (uint64_t)_mm_cvtsi128_si64(a) +
-	       (uint64_t)_mm_cvtsi128_si64(_mm_unpackhi_epi64(a, a));
-#endif
-	for (; len >= 8; p += 8, len -= 8) {
+	for (; len >= 32; p += 32, len -= 32)
+		words = cksum_32(words, p);
+	for (; len >= sizeof(v); p += sizeof(v), len -= sizeof(v)) {
 		memcpy(&v, p, sizeof(v));
-		sum += cksum_word(v);
+		words = cksum_carry(words, v);
 	}
+	sum += cksum_word(words);
 	if ((len & 4) != 0) {
 		memcpy(&v32, p, sizeof(v32));
 		sum += v32;
@@ -93,7 +111,7 @@ cksum_minus(uint64_t sum)
 static inline uint64_t
 cksum_odd(uint64_t sum)
 {
-	return rte_bswap16(cksum_fold(sum));
+	return __builtin_bswap16(cksum_fold(sum));
 }
 
 /* What goes into the UDP header: zero would mean "none" (RFC 768). */
@@ -105,19 +123,11 @@ cksum_udp(uint64_t sum)
 	return c != 0 ? c : 0xffff;
 }
 
-/* Sum of the pseudo header of UDP; @p udp_len in host order. */
+/* Sum of the pseudo header of UDP, the addresses apart; @p udp_len in host order. */
 static inline uint64_t
-cksum_pseudo_v4(const struct rte_ipv4_hdr *ip, uint16_t udp_len)
+cksum_pseudo(uint16_t udp_len)
 {
-	return cksum_add(rte_cpu_to_be_16(IPPROTO_UDP) + (uint64_t)rte_cpu_to_be_16(udp_len),
-		(const uint8_t *)&ip->src_addr, 8);
-}
-
-static inline uint64_t
-cksum_pseudo_v6(const struct rte_ipv6_hdr *ip, uint16_t udp_len)
-{
-	return cksum_add(rte_cpu_to_be_16(IPPROTO_UDP) + (uint64_t)rte_cpu_to_be_16(udp_len),
-		ip->src_addr, 32);
+	return htobe16(IPPROTO_UDP) + (uint64_t)htobe16(udp_len);
 }
 
 #endif /* DP_CKSUM_H */

@@ -63,7 +63,7 @@ put_ipv4(const struct tw_port *port, const struct tw_dp_path *path, const struct
 		ip.hdr_checksum =
 			(uint16_t)~cksum_fold(cksum_add(0, (const uint8_t *)&ip, sizeof(ip)));
 	memcpy(p, &ip, sizeof(ip));
-	return cksum_pseudo_v4(&ip, udp_len);
+	return cksum_add(cksum_pseudo(udp_len), (const uint8_t *)&ip.src_addr, 8);
 }
 
 static uint64_t
@@ -78,7 +78,7 @@ put_ipv6(const struct tw_dp_path *path, const struct tw_send_sess *s, uint16_t u
 	memcpy(ip.src_addr, path->src.b, 16);
 	memcpy(ip.dst_addr, path->dst.b, 16);
 	memcpy(p, &ip, sizeof(ip));
-	return cksum_pseudo_v6(&ip, udp_len);
+	return cksum_add(cksum_pseudo(udp_len), ip.src_addr, 32);
 }
 
 int

@@ -21,15 +21,19 @@ parse_plain_v4(
 	const struct tw_port *port, struct rte_mbuf *m, struct pkt *pkt, struct tw_sess_key *key)
 {
 	const uint16_t l4_off = RTE_ETHER_HDR_LEN + sizeof(struct rte_ipv4_hdr);
+	/* EtherType, version, header length; then flags, offset, TTL, protocol */
+	const uint32_t first_mask = htobe32(0xffffff00), first = htobe32(0x08004500);
+	const uint32_t third_mask = htobe32(0x3fff00ff), third = htobe32(IPPROTO_UDP);
 	uint8_t *p = rte_pktmbuf_mtod(m, uint8_t *);
 	const uint8_t *ip = p + RTE_ETHER_HDR_LEN;
 	unsigned total_len, udp_len;
+	uint32_t a, b;
 
-	if (m->nb_segs > 1 || m->data_len < l4_off + sizeof(struct rte_udp_hdr) ||
-		(p[0] & 1) != 0 || tw_load_be16(p + 12) != RTE_ETHER_TYPE_IPV4 ||
-		ip[0] != RTE_IPV4_VHL_DEF ||
-		(tw_load_be16(ip + 6) & (RTE_IPV4_HDR_MF_FLAG | RTE_IPV4_HDR_OFFSET_MASK)) != 0 ||
-		ip[9] != IPPROTO_UDP)
+	if (m->nb_segs > 1 || m->data_len < l4_off + sizeof(struct rte_udp_hdr))
+		return false;
+	memcpy(&a, p + 12, sizeof(a));
+	memcpy(&b, ip + 6, sizeof(b));
+	if (((a & first_mask) ^ first) != 0 || ((b & third_mask) ^ third) != 0 || (p[0] & 1) != 0)
 		return false;
 	if (port->is_mac_checked && memcmp(p, port->mac, RTE_ETHER_ADDR_LEN) != 0)
 		return false;
@@ -58,43 +62,44 @@ parse_plain_v4(
  * Checksums are verified only of packets that found a session: the kernel checks its own. The sum
  * of the payload is kept for the reply, unless it was the device that looked.
  */
+/* @p addrs: out, the sum of source and destination. @return false: the IPv4 header is broken */
 static inline bool
-ip_cksum_is_good(const struct pkt *pkt)
+sum_ip(const struct pkt *pkt, uint64_t *addrs)
 {
 	const uint8_t *ip = pkt->frame + pkt->l3_off;
 	uint64_t a, b;
 	uint32_t c;
 
-	if (pkt->is_v6 ||
-		(pkt->m->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK) == RTE_MBUF_F_RX_IP_CKSUM_GOOD)
+	if (pkt->is_v6) {
+		*addrs = cksum_add(0, ip + offsetof(struct rte_ipv6_hdr, src_addr), 32);
+		return true;
+	}
+	memcpy(&b, ip + offsetof(struct rte_ipv4_hdr, src_addr), sizeof(b));
+	*addrs = cksum_word(b);
+	if ((pkt->m->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK) == RTE_MBUF_F_RX_IP_CKSUM_GOOD)
 		return true;
 	memcpy(&a, ip, sizeof(a));
-	memcpy(&b, ip + 8, sizeof(b));
-	memcpy(&c, ip + 16, sizeof(c));
-	return cksum_fold(cksum_word(a) + cksum_word(b) + c) == 0xffff;
+	memcpy(&c, ip + 8, sizeof(c));
+	return cksum_fold(*addrs + cksum_word(a) + c) == 0xffff;
 }
 
 static inline enum tw_dp_ctr
 verify_cksum(struct tw_dp_lcore *lc, const struct tw_port *port, struct pkt *pkt)
 {
 	const uint64_t hw = pkt->m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK;
-	const uint8_t *ip = pkt->frame + pkt->l3_off;
 	const uint8_t *udp = pkt->frame + pkt->l4_off;
-	const uint16_t udp_len = (uint16_t)(sizeof(struct rte_udp_hdr) + pkt->pay_len);
 	uint64_t pseudo, head;
 	uint16_t field;
 
-	if (!ip_cksum_is_good(pkt))
+	if (unlikely(!sum_ip(pkt, &pseudo)))
 		return TW_DP_CTR_BAD_IP_CKSUM;
 	memcpy(&field, udp + offsetof(struct rte_udp_hdr, dgram_cksum), sizeof(field));
 	pkt->has_pay_sum = false;
 	if (hw == RTE_MBUF_F_RX_L4_CKSUM_GOOD && field != 0)
 		return TW_DP_CTR_N;
-	pseudo = pkt->is_v6 ? cksum_pseudo_v6((const struct rte_ipv6_hdr *)ip, udp_len)
-			    : cksum_pseudo_v4((const struct rte_ipv4_hdr *)ip, udp_len);
+	pseudo += cksum_pseudo((uint16_t)(sizeof(struct rte_udp_hdr) + pkt->pay_len));
 	memcpy(&head, udp, sizeof(head));
-	head = pseudo + cksum_word(head);
-	pkt->pay_sum = cksum_add(0, pkt_payload(pkt), pkt->pay_len);
+	pkt->pay_sum = cksum_add(0, udp + sizeof(head), pkt->pay_len);
 	pkt->has_pay_sum = true;
 	if (unlikely(field == 0)) {
 		if (pkt->is_v6)
@@ -103,7 +108,7 @@ verify_cksum(struct tw_dp_lcore *lc, const struct tw_port *port, struct pkt *pkt
 		return TW_DP_CTR_N;
 	}
 	/* a device that says "bad" may be wrong (82599 and a checksum of zero): look again */
-	if (likely(cksum_fold(head + pkt->pay_sum) == 0xffff))
+	if (likely(cksum_fold(pseudo + cksum_word(head) + pkt->pay_sum) == 0xffff))
 		return TW_DP_CTR_N;
 	/* a sender on this host left the rest to a device: its field holds the pseudo header */
 	if (port->takes_partial_cksum &&

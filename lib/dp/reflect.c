@@ -4,6 +4,8 @@
  * Requests become replies: lib/reflect makes the payload, this file the headers around it, the
  * checksums and the transmission (PROTOCOL.md 4.7, 4.8 steps 7 to 10).
  */
+#include <endian.h>
+
 #include <rte_cycles.h>
 #include <rte_ether.h>
 #include <rte_ethdev.h>
@@ -37,11 +39,10 @@ drop_ctr(const struct tw_reflect_job *job)
 static uint16_t
 room_of(const struct lc_port *lp, const struct pkt *pkt)
 {
-	const unsigned at = pkt->l4_off + sizeof(struct rte_udp_hdr);
-	const unsigned in_buf = pkt->m->buf_len - pkt->m->data_off - at;
-	const unsigned in_mtu = lp->port->mtu - (at - pkt->l3_off);
+	const int at = pkt->l4_off + (int)sizeof(struct rte_udp_hdr);
+	const int end = RTE_MIN(pkt->m->buf_len - pkt->m->data_off, pkt->l3_off + lp->port->mtu);
 
-	return (uint16_t)RTE_MIN(in_buf, lp->port->mtu > at - pkt->l3_off ? in_mtu : 0);
+	return (uint16_t)RTE_MAX(end - at, 0);
 }
 
 /*
@@ -63,27 +64,37 @@ padding_sum(const struct tw_tst_fmt *fmt, const struct pkt *pkt)
 	return ((fmt->rep_min - fmt->req_min) & 1) != 0 ? cksum_odd(sum) : sum;
 }
 
-/* @return whether some reply carries a predicted departure */
-static bool
+/* What the device completes, and what replies of a burst need. */
+struct burst {
+	bool has_ip_cksum, has_udp_cksum; /* the device's */
+	bool is_protected;                /* some reply is */
+	bool is_predicted;                /* some reply carries a predicted departure */
+};
+
+static struct burst
 jobs_make(struct tw_dp_lcore *lc, const struct lc_port *lp, unsigned n)
 {
-	bool is_predicted = false;
+	struct burst b = {.has_ip_cksum = lp->port->has_tx_ip_cksum,
+		.has_udp_cksum = lp->port->has_tx_udp_cksum};
 
 	for (unsigned i = 0; i < n; i++) {
 		const struct pkt *pkt = lc->scr->refl[i];
 		const struct tw_tst_fmt *fmt = pkt->sess->fmt;
+		struct tw_reflect_job *job = &lc->scr->rjob[i];
 
-		lc->scr->rjob[i] = (struct tw_reflect_job){.sess = (struct tw_refl_sess *)pkt->sess,
-			.payload = pkt_payload(pkt),
-			.rx_len = pkt->pay_len,
-			.room = room_of(lp, pkt),
-			.ttl = pkt->ttl,
-			.tos = pkt->tos,
-			.t2 = pkt->rx};
+		/* what the phases set is not cleared here */
+		job->sess = (struct tw_refl_sess *)pkt->sess;
+		job->payload = pkt_payload(pkt);
+		job->rx_len = pkt->pay_len;
+		job->room = room_of(lp, pkt);
+		job->ttl = pkt->ttl;
+		job->tos = pkt->tos;
+		job->t2 = pkt->rx;
 		lc->scr->pad_sum[i] = pkt->pay_len > fmt->rep_min ? padding_sum(fmt, pkt) : 0;
-		is_predicted |= fmt->prot == TW_TST_PROT_ENCR;
+		b.is_protected |= fmt->prot != TW_TST_PROT_OPEN;
+		b.is_predicted |= fmt->prot == TW_TST_PROT_ENCR;
 	}
-	return is_predicted;
+	return b;
 }
 
 /* Back to where it came from. Tags stay as they are, priority included. */
@@ -103,15 +114,15 @@ swap_ether(uint8_t *p)
  * @return sum of the pseudo header
  */
 static uint64_t
-reply_ipv4(const struct tw_port *port, uint8_t *p, uint16_t udp_len, uint8_t tos)
+reply_ipv4(const struct burst *b, uint8_t *p, uint16_t udp_len, uint8_t tos)
 {
 	const uint16_t total_len = (uint16_t)(sizeof(struct rte_ipv4_hdr) + udp_len);
 	/* version, length; never a fragment, so the identification need not differ (RFC 6864 4.1)
 	 */
-	const uint32_t first = rte_cpu_to_be_32(
-		(uint32_t)RTE_IPV4_VHL_DEF << 24 | (uint32_t)tos << 16 | total_len);
-	const uint32_t second = rte_cpu_to_be_32(RTE_IPV4_HDR_DF_FLAG);
-	const uint32_t third = rte_cpu_to_be_32((uint32_t)TTL_SENT << 24 | IPPROTO_UDP << 16);
+	const uint32_t first =
+		htobe32((uint32_t)RTE_IPV4_VHL_DEF << 24 | (uint32_t)tos << 16 | total_len);
+	const uint32_t second = htobe32(RTE_IPV4_HDR_DF_FLAG);
+	const uint32_t third = htobe32((uint32_t)TTL_SENT << 24 | IPPROTO_UDP << 16);
 	uint64_t addrs, sum;
 	uint16_t cksum;
 
@@ -122,19 +133,18 @@ reply_ipv4(const struct tw_port *port, uint8_t *p, uint16_t udp_len, uint8_t tos
 	memcpy(p, &first, sizeof(first));
 	memcpy(p + 4, &second, sizeof(second));
 	memcpy(p + 8, &third, sizeof(third));
-	if (!port->has_tx_ip_cksum)
+	if (!b->has_ip_cksum)
 		memcpy(p + offsetof(struct rte_ipv4_hdr, hdr_checksum), &cksum, sizeof(cksum));
 	memcpy(p + offsetof(struct rte_ipv4_hdr, src_addr), &addrs, sizeof(addrs));
-	return sum + rte_cpu_to_be_16(IPPROTO_UDP) + (uint64_t)rte_cpu_to_be_16(udp_len);
+	return sum + cksum_pseudo(udp_len);
 }
 
 static uint64_t
 reply_ipv6(uint8_t *p, uint16_t udp_len, uint8_t tos)
 {
 	uint64_t addrs[4], sum = 0;
-	const uint32_t first = rte_cpu_to_be_32(6u << 28 | (uint32_t)tos << 20);
-	const uint32_t second =
-		rte_cpu_to_be_32((uint32_t)udp_len << 16 | IPPROTO_UDP << 8 | TTL_SENT);
+	const uint32_t first = htobe32(6u << 28 | (uint32_t)tos << 20);
+	const uint32_t second = htobe32((uint32_t)udp_len << 16 | IPPROTO_UDP << 8 | TTL_SENT);
 
 	memcpy(addrs, p + offsetof(struct rte_ipv6_hdr, src_addr), sizeof(addrs));
 	for (unsigned i = 0; i < 4; i++)
@@ -143,7 +153,32 @@ reply_ipv6(uint8_t *p, uint16_t udp_len, uint8_t tos)
 	memcpy(p + 4, &second, sizeof(second));
 	memcpy(p + offsetof(struct rte_ipv6_hdr, src_addr), &addrs[2], 16);
 	memcpy(p + offsetof(struct rte_ipv6_hdr, dst_addr), &addrs[0], 16);
-	return sum + rte_cpu_to_be_16(IPPROTO_UDP) + (uint64_t)rte_cpu_to_be_16(udp_len);
+	return sum + cksum_pseudo(udp_len);
+}
+
+/*
+ * Sum of the header of a reply, T3 and Error Estimate as they stand. Where it is in clear its parts
+ * are known: each begins at an even place in every format, MBZ adds nothing.
+ */
+static uint64_t
+header_sum(const struct tw_reflect_job *job)
+{
+	const struct tw_tst_fmt *fmt = job->sess->s.fmt;
+	const uint8_t ttl[2] = {job->ttl};
+	uint64_t v[2], sum;
+	uint16_t v16;
+
+	if (fmt->prot == TW_TST_PROT_ENCR)
+		return cksum_add(0, job->payload, fmt->rep_min);
+	memcpy(&v16, ttl, sizeof(v16));
+	sum = v16 + (uint64_t)job->echo.seq_be + cksum_word(job->echo.t1_be) + job->echo.ee_be +
+	      cksum_word(htobe64(job->t2->ntp));
+	if (fmt->prot == TW_TST_PROT_OPEN)
+		return sum + htobe32(job->seq);
+	memcpy(v, job->payload, sizeof(v));
+	sum += cksum_word(v[0]) + cksum_word(v[1]);
+	memcpy(v, job->payload + fmt->rep_hmac_off, sizeof(v));
+	return sum + cksum_word(v[0]) + cksum_word(v[1]);
 }
 
 /*
@@ -151,12 +186,12 @@ reply_ipv6(uint8_t *p, uint16_t udp_len, uint8_t tos)
  * @return the sum for the UDP checksum, or 0 if the device makes it
  */
 static uint64_t
-reply_headers(const struct tw_port *port, const struct pkt *pkt, const struct tw_reflect_job *job,
+reply_headers(const struct burst *b, const struct pkt *pkt, const struct tw_reflect_job *job,
 	uint64_t pad_sum)
 {
 	const uint16_t udp_len = (uint16_t)(sizeof(struct rte_udp_hdr) + job->rep_len);
 	uint8_t *udp = pkt->frame + pkt->l4_off;
-	const uint16_t len_be = rte_cpu_to_be_16(udp_len);
+	const uint16_t len_be = htobe16(udp_len);
 	uint32_t ports;
 	uint64_t sum;
 
@@ -166,44 +201,44 @@ reply_headers(const struct tw_port *port, const struct pkt *pkt, const struct tw
 		tw_store_be16(pkt->frame + offsetof(struct rte_ether_hdr, ether_type),
 			job->sess->outer_tpid);
 	sum = pkt->is_v6 ? reply_ipv6(pkt->frame + pkt->l3_off, udp_len, job->rep_tos)
-			 : reply_ipv4(port, pkt->frame + pkt->l3_off, udp_len, job->rep_tos);
+			 : reply_ipv4(b, pkt->frame + pkt->l3_off, udp_len, job->rep_tos);
 	memcpy(&ports, udp, sizeof(ports));
 	ports = ports << 16 | ports >> 16;
 	memcpy(udp, &ports, sizeof(ports));
 	memcpy(udp + offsetof(struct rte_udp_hdr, dgram_len), &len_be, sizeof(len_be));
 	pkt->m->data_len = (uint16_t)(pkt->l4_off + udp_len);
 	pkt->m->pkt_len = pkt->m->data_len;
-	if (port->has_tx_udp_cksum) {
+	if (b->has_udp_cksum) {
 		const uint16_t field = cksum_fold(sum);
 
 		memcpy(udp + offsetof(struct rte_udp_hdr, dgram_cksum), &field, sizeof(field));
 		return 0;
 	}
 	sum += ports + (uint64_t)len_be + pad_sum;
-	return cksum_add(sum, job->payload, job->sess->s.fmt->rep_min);
+	return sum + header_sum(job);
 }
 
 static void
-set_offloads(const struct tw_port *port, const struct pkt *pkt)
+set_offloads(const struct burst *b, const struct pkt *pkt)
 {
 	struct rte_mbuf *m = pkt->m;
 
 	/* flags of reception mean nothing on the way out */
 	m->ol_flags &= RTE_MBUF_F_EXTERNAL | RTE_MBUF_F_INDIRECT;
-	if (!port->has_tx_udp_cksum && !port->has_tx_ip_cksum)
+	if (!b->has_udp_cksum && !b->has_ip_cksum)
 		return;
 	m->l2_len = pkt->l3_off;
 	m->l3_len = pkt->l4_off - pkt->l3_off;
 	m->ol_flags |= pkt->is_v6 ? RTE_MBUF_F_TX_IPV6 : RTE_MBUF_F_TX_IPV4;
-	if (port->has_tx_ip_cksum && !pkt->is_v6)
+	if (b->has_ip_cksum && !pkt->is_v6)
 		m->ol_flags |= RTE_MBUF_F_TX_IP_CKSUM;
-	if (port->has_tx_udp_cksum)
+	if (b->has_udp_cksum)
 		m->ol_flags |= RTE_MBUF_F_TX_UDP_CKSUM;
 }
 
 /* Frames of jobs to be answered into tx[]; the others are dropped with their reason. */
 static unsigned
-replies_make(struct tw_dp_lcore *lc, const struct lc_port *lp, unsigned n)
+replies_make(struct tw_dp_lcore *lc, const struct burst *b, unsigned n)
 {
 	struct scratch *scr = lc->scr;
 	unsigned k = 0;
@@ -215,8 +250,8 @@ replies_make(struct tw_dp_lcore *lc, const struct lc_port *lp, unsigned n)
 			drop(lc, pkt->m, drop_ctr(&scr->rjob[i]));
 			continue;
 		}
-		scr->sum[k] = reply_headers(lp->port, pkt, &scr->rjob[i], scr->pad_sum[i]);
-		set_offloads(lp->port, pkt);
+		scr->sum[k] = reply_headers(b, pkt, &scr->rjob[i], scr->pad_sum[i]);
+		set_offloads(b, pkt);
 		scr->job_of[k] = (uint8_t)i;
 		scr->tx[k++] = pkt->m;
 	}
@@ -231,9 +266,10 @@ stamp_all(struct tw_dp_lcore *lc, const struct lc_port *lp, unsigned n,
 	const bool has_cksum = !lp->port->has_tx_udp_cksum;
 	const struct tw_sess_stamp *t2 = NULL; /* mostly one for the whole burst */
 	struct scratch *scr = lc->scr;
+	uint64_t stamp_sum = 0;
 	uint16_t ee = 0;
 
-	for (unsigned k = 0; k < n; k++) {
+	for (unsigned k = 0; k < n; k++, t3 += t3_step) {
 		const struct tw_reflect_job *job = &scr->rjob[scr->job_of[k]];
 		const struct tw_tst_fmt *fmt = job->sess->s.fmt;
 		uint64_t sum = scr->sum[k];
@@ -243,13 +279,13 @@ stamp_all(struct tw_dp_lcore *lc, const struct lc_port *lp, unsigned n,
 			if (job->t2 != t2 || t3_step != 0) {
 				t2 = job->t2;
 				ee = tw_reflect_ee(job, t3);
+				stamp_sum = cksum_word(htobe64(t3->ntp)) + htobe16(ee);
 			}
 			tw_tst_stamp_rep(fmt, job->payload, t3->ntp, ee);
-			sum += cksum_word(rte_cpu_to_be_64(t3->ntp)) + rte_cpu_to_be_16(ee);
+			sum += stamp_sum;
 		} else if (t3_step != 0) {
 			scr->tx[k]->ol_flags &= ~lp->port->tx_sched_flag; /* T3 stands already */
 		}
-		t3 += t3_step;
 		if (!has_cksum)
 			continue;
 		field = cksum_udp(sum);
@@ -289,27 +325,26 @@ reflect_burst(struct tw_dp_lcore *lc, struct lc_port *lp, unsigned n)
 {
 	struct scratch *scr = lc->scr;
 	struct tw_sess_stamp t3 = {0};
+	const struct burst b = jobs_make(lc, lp, n);
 	uint64_t seal_tsc = 0;
-	bool is_predicted;
 	unsigned k;
 
-	is_predicted = jobs_make(lc, lp, n);
 	k = tw_reflect_verify(lc->refl, scr->rjob, n);
 	phase_end(lc, PHASE_VERIFY);
-	if (k > 0) {
-		tw_reflect_build(lc->refl, scr->rjob, n);
-		phase_end(lc, PHASE_BUILD);
-		if (is_predicted) {
-			seal_tsc = rte_rdtsc();
-			t3 = departure_sealed(lc, lp, k, seal_tsc);
-		}
-		(void)tw_reflect_protect(lc->refl, scr->rjob, n, &t3);
+	if (k > 0)
+		k = tw_reflect_build(lc->refl, scr->rjob, n);
+	phase_end(lc, PHASE_BUILD);
+	if (k > 0 && b.is_predicted) {
+		seal_tsc = rte_rdtsc();
+		t3 = departure_sealed(lc, lp, k, seal_tsc);
 	}
+	if (k > 0 && b.is_protected)
+		(void)tw_reflect_protect(lc->refl, scr->rjob, n, &t3);
 	phase_end(lc, PHASE_PROTECT);
-	k = replies_make(lc, lp, n);
+	k = replies_make(lc, &b, n);
 	phase_end(lc, PHASE_HEADERS);
 	if (k > 0)
-		transmit(lc, lp, k, is_predicted, seal_tsc);
+		transmit(lc, lp, k, b.is_predicted, seal_tsc);
 	(void)tw_reflect_finish(scr->rjob, n);
 	phase_end(lc, PHASE_FINISH);
 }

@@ -58,14 +58,14 @@ parse_burst(struct tw_dp_lcore *lc, struct lc_port *lp, struct rte_mbuf **m, uns
 		rte_prefetch0(m[i]);
 	for (unsigned i = 0; i < RTE_MIN(n, (unsigned)PREFETCH_AHEAD); i++)
 		fetch_frame(m[i]);
-	for (unsigned i = 0; i < n; i++) {
+	for (unsigned i = 0; i < n; i++, stamp += stamp_step) {
 		if (i + PREFETCH_AHEAD < n)
 			fetch_frame(m[i + PREFETCH_AHEAD]);
 		if (unlikely(!restore_tag(&m[i]))) {
 			drop(lc, m[i], TW_DP_CTR_NO_ROOM);
 			continue;
 		}
-		scr->pkt[k].rx = &stamp[i * stamp_step];
+		scr->pkt[k].rx = stamp;
 		if (likely(parse_plain_v4(lp->port, m[i], &scr->pkt[k], &scr->key[k]))) {
 			k++;
 			continue;

@@ -4,6 +4,8 @@
  * The phases of a reflected burst. Formats say where things stand (lib/wire), engines protect
  * (lib/crypto), this file keeps the order of PROTOCOL.md 4.8.
  */
+#include <endian.h>
+
 #include "tw_pairs.h"
 #include "tw_reflect.h"
 
@@ -72,11 +74,8 @@ accept(struct tw_reflect_job *job, const uint8_t *clear)
 {
 	struct tw_refl_sess *sess = job->sess;
 
-	if (!sess->s.fmt->read_req(job->payload, job->rx_len, clear, &job->req)) {
-		drop(job, TW_REFL_DROP_SHORT);
-		return false;
-	}
-	if ((job->req.ee & 0xff) == 0) {
+	tw_tst_read_echo(sess->s.fmt, job->payload, clear, &job->echo);
+	if (tw_tst_echo_multiplier(&job->echo) == 0) {
 		drop(job, TW_REFL_DROP_BAD_MULTIPLIER);
 		return false;
 	}
@@ -117,21 +116,26 @@ note_pair(struct tw_reflect *rf, struct tw_reflect_job *job, unsigned i)
 		sess->pairs = tw_pairs_borrow(rf->pairs, sess, seq + 1, sess->next_seq);
 }
 
-/* Step 4 for all that the engine has to verify, at once. */
-static void
+/* Step 4 for all that the engine has to verify, at once. @return those that fail */
+static unsigned
 open_burst(struct tw_reflect *rf, struct tw_reflect_job *jobs, unsigned n)
 {
+	unsigned failed = 0;
+
 	if (n == 0)
-		return;
+		return 0;
 	tw_engine_open(rf->eng, rf->eng_job, n);
 	for (unsigned k = 0; k < n; k++) {
 		const unsigned i = rf->eng_idx[k];
 
-		if (rf->eng_job[k].res != 0)
+		if (rf->eng_job[k].res != 0) {
 			drop(&jobs[i], TW_REFL_DROP_AUTH_FAILED);
-		else if (jobs[i].sess->s.fmt->prot == TW_TST_PROT_AUTH)
+			failed++;
+		} else if (jobs[i].sess->s.fmt->prot == TW_TST_PROT_AUTH) {
 			note_pair(rf, &jobs[i], i);
+		}
 	}
+	return failed;
 }
 
 /* By pairs, if there are any. @return false: the engine must look at it */
@@ -164,7 +168,7 @@ verify_pair(struct tw_reflect *rf, struct tw_reflect_job *job, unsigned i)
 unsigned
 tw_reflect_verify(struct tw_reflect *rf, struct tw_reflect_job *jobs, unsigned n)
 {
-	unsigned ok = 0, eng_cnt = 0;
+	unsigned ok = n, eng_cnt = 0;
 
 	TW_ASSERT(n <= TW_BURST_MAX);
 	for (unsigned i = 0; i < n; i++) {
@@ -185,42 +189,32 @@ tw_reflect_verify(struct tw_reflect *rf, struct tw_reflect_job *jobs, unsigned n
 				.hmac_off = fmt->req_hmac_off};
 			rf->eng_idx[eng_cnt++] = (uint8_t)i;
 		}
+		ok -= job->drop != TW_REFL_OK;
 	}
-	open_burst(rf, jobs, eng_cnt);
+	return ok - open_burst(rf, jobs, eng_cnt);
+}
+
+unsigned
+tw_reflect_build(struct tw_reflect *rf, struct tw_reflect_job *jobs, unsigned n)
+{
+	unsigned ok = 0;
+
 	/* in order of arrival, whoever verified it */
 	for (unsigned i = 0; i < n; i++) {
 		struct tw_reflect_job *job = &jobs[i];
+		const struct tw_tst_fmt *fmt = job->sess->s.fmt;
 
-		if (job->drop == TW_REFL_OK)
-			ok += accept(job,
-				job->sess->s.fmt->req_cover == 0 ? job->payload : rf->clear[i]);
+		if (job->drop != TW_REFL_OK ||
+			!accept(job, fmt->req_cover == 0 ? job->payload : rf->clear[i]))
+			continue;
+		job->seq = job->sess->next_seq++;
+		job->rep_len =
+			(uint16_t)tw_tst_move_padding(fmt, job->payload, job->rx_len, job->room);
+		tw_tst_write_echo(fmt, job->payload, job->seq, job->t2->ntp, &job->echo, job->ttl);
+		job->rep_tos = tw_sess_tos(&job->sess->s);
+		ok++;
 	}
 	return ok;
-}
-
-void
-tw_reflect_build(struct tw_reflect *rf, struct tw_reflect_job *jobs, unsigned n)
-{
-	(void)rf;
-	for (unsigned i = 0; i < n; i++) {
-		struct tw_reflect_job *job = &jobs[i];
-		struct tw_refl_sess *sess = job->sess;
-		struct tw_tst_rep rep;
-
-		if (job->drop != TW_REFL_OK)
-			continue;
-		job->seq = sess->next_seq++;
-		rep = (struct tw_tst_rep){.seq = job->seq,
-			.t2 = job->t2->ntp,
-			.sender_seq = job->req.seq,
-			.sender_t1 = job->req.t1,
-			.sender_ee = job->req.ee,
-			.sender_ttl = job->ttl};
-		job->rep_len = (uint16_t)tw_tst_move_padding(
-			sess->s.fmt, job->payload, job->rx_len, job->room);
-		sess->s.fmt->write_rep(job->payload, job->room, &rep);
-		job->rep_tos = tw_sess_tos(&sess->s);
-	}
 }
 
 /* Block and HMAC of an authenticated reply without the engine. @return false: none is known */
@@ -239,7 +233,7 @@ protect_pair(struct tw_reflect *rf, const struct tw_reflect_job *job)
 		pair = tw_pairs_out(rf->pairs, lease, job->seq);
 		tw_pairs_earn(rf->pairs, lease, &sess->tkey, sess->next_seq);
 	}
-	if (pair == NULL && job->kept != 0 && job->seq == job->req.seq)
+	if (pair == NULL && job->kept != 0 && htobe32(job->seq) == job->echo.seq_be)
 		pair = &rf->kept[job->kept - 1];
 	if (pair == NULL)
 		return false;
@@ -293,20 +287,31 @@ take_back(struct tw_reflect_job *job)
 unsigned
 tw_reflect_finish(struct tw_reflect_job *jobs, unsigned n)
 {
-	unsigned sent = 0;
+	struct tw_refl_sess *sess = NULL; /* of the jobs counted in run */
+	unsigned sent = 0, run = 0;
 
 	for (unsigned i = n; i-- > 0;) {
 		struct tw_reflect_job *job = &jobs[i];
 
-		if (job->drop == TW_REFL_DROP_SEAL_FAILED) {
-			take_back(job);
-		} else if (job->drop == TW_REFL_OK && job->is_refused) {
+		if (job->is_refused && job->drop == TW_REFL_OK) {
 			drop(job, TW_REFL_DROP_TX_REFUSED);
 			take_back(job);
-		} else if (job->drop == TW_REFL_OK) {
-			tw_ctr_inc(&job->sess->reflected);
-			sent++;
 		}
+		if (job->drop != TW_REFL_OK) {
+			if (job->drop == TW_REFL_DROP_SEAL_FAILED)
+				take_back(job);
+			continue;
+		}
+		if (job->sess != sess) {
+			if (run > 0)
+				tw_ctr_add(&sess->reflected, run);
+			sess = job->sess;
+			run = 0;
+		}
+		run++;
+		sent++;
 	}
+	if (run > 0)
+		tw_ctr_add(&sess->reflected, run);
 	return sent;
 }

@@ -7,8 +7,9 @@
  * misses overlap. The caller (a data lcore, or a test) finds the sessions, owns the packets and
  * the clock, and swaps addresses and ports:
  *
- *	tw_reflect_verify()	state, length, HMAC, Error Estimate; what fails is counted
- *	tw_reflect_build()	the reply, with the session's next Sequence Number
+ *	tw_reflect_verify()	state, length, HMAC; what fails is counted
+ *	tw_reflect_build()	Error Estimate and rate, then the reply, with the session's next
+ *				Sequence Number
  *	tw_reflect_protect()	HMAC and AES; encrypted replies carry the predicted departure
  *	tw_reflect_stamp()	T3 of the others, per packet or for all, right before departure
  *	(transmit; job->is_refused for those the device did not take)
@@ -60,7 +61,7 @@ struct tw_reflect_job {
 	/* private to the phases */
 	uint8_t kept; /* its pair is struct tw_reflect's kept[kept - 1]; 0: nowhere */
 	uint32_t seq;
-	struct tw_tst_req req;
+	struct tw_tst_echo echo;
 };
 
 /* Scratch of one data lcore; holds clear text and pairs of packets received, no keys. */
@@ -83,18 +84,19 @@ void tw_reflect_init(struct tw_reflect *rf, struct tw_engine *eng);
 void tw_reflect_use_pairs(struct tw_reflect *rf, struct tw_pairs *pairs);
 
 /**
- * Check a burst: session state by T2, length, room, HMAC, Multiplier, rate. Payloads are not
- * changed. A valid packet refreshes the session's last_valid_ns (REFWAIT).
+ * Check a burst: session state by T2, length, room, HMAC. Payloads are not changed.
  * @param n  1..TW_BURST_MAX
- * @return jobs to answer (drop == 0)
+ * @return jobs that are authentic (drop == 0)
  */
 unsigned tw_reflect_verify(struct tw_reflect *rf, struct tw_reflect_job *jobs, unsigned n);
 
 /**
- * Build the replies in place: own Sequence Number, copies, T2, Sender TTL, padding (PROTOCOL.md
+ * Check Multiplier and rate; a valid packet refreshes the session's last_valid_ns (REFWAIT). Build
+ * the replies in place: own Sequence Number, copies, T2, Sender TTL, padding (PROTOCOL.md
  * 4.7); sets rep_len and rep_tos. T3 and the Error Estimate are still zero.
+ * @return jobs to answer (drop == 0)
  */
-void tw_reflect_build(struct tw_reflect *rf, struct tw_reflect_job *jobs, unsigned n);
+unsigned tw_reflect_build(struct tw_reflect *rf, struct tw_reflect_job *jobs, unsigned n);
 
 /**
  * Protect the replies. Authenticated: the first block, so that T3 can still follow. Encrypted:

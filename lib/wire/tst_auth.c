@@ -7,12 +7,6 @@
 #include "tst_secure_i.h"
 
 static bool
-read_req(const uint8_t *pkt, size_t len, const uint8_t *clear, struct tw_tst_req *out)
-{
-	return tw_tst_secure_read_req(len, clear, pkt, out);
-}
-
-static bool
 read_rep(const uint8_t *pkt, size_t len, const uint8_t *clear, struct tw_tst_rep *out)
 {
 	return tw_tst_secure_read_rep(len, clear, pkt, out);
@@ -22,12 +16,6 @@ static bool
 write_req(uint8_t *pkt, size_t room, const struct tw_tst_req *in)
 {
 	return tw_tst_secure_write_req(pkt, room, in);
-}
-
-static bool
-write_rep(uint8_t *pkt, size_t room, const struct tw_tst_rep *in)
-{
-	return tw_tst_secure_write_rep(pkt, room, in);
 }
 
 const struct tw_tst_fmt tw_tst_auth = {
@@ -41,8 +29,10 @@ const struct tw_tst_fmt tw_tst_auth = {
 	.rep_hmac_off = TW_TST_SECURE_REP_HMAC,
 	.req_t_off = TW_TST_SECURE_T,
 	.rep_t_off = TW_TST_SECURE_T,
-	.read_req = read_req,
+	.rep_t2_off = TW_TST_SECURE_T2,
+	.rep_sender_seq_off = TW_TST_SECURE_SENDER_SEQ,
+	.rep_sender_t1_off = TW_TST_SECURE_SENDER_T1,
+	.rep_sender_ttl_off = TW_TST_SECURE_SENDER_TTL,
 	.read_rep = read_rep,
 	.write_req = write_req,
-	.write_rep = write_rep,
 };

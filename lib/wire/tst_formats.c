@@ -3,6 +3,8 @@
 /*
  * Which test-packet format belongs to a mode.
  */
+#include <endian.h>
+
 #include "tw_mode.h"
 #include "tw_tst.h"
 
@@ -30,4 +32,34 @@ tw_tst_fmt_for_mode(uint32_t mode)
 			return rows[i].fmt;
 	}
 	return NULL;
+}
+
+bool
+tw_tst_read_req(const struct tw_tst_fmt *fmt, const uint8_t *pkt, size_t len, const uint8_t *clear,
+	struct tw_tst_req *out)
+{
+	struct tw_tst_echo e;
+
+	if (len < fmt->req_min)
+		return false;
+	tw_tst_read_echo(fmt, pkt, clear, &e);
+	out->seq = be32toh(e.seq_be);
+	out->t1 = be64toh(e.t1_be);
+	out->ee = be16toh(e.ee_be);
+	return true;
+}
+
+bool
+tw_tst_write_rep(
+	const struct tw_tst_fmt *fmt, uint8_t *pkt, size_t room, const struct tw_tst_rep *in)
+{
+	const struct tw_tst_echo e = {.t1_be = htobe64(in->sender_t1),
+		.seq_be = htobe32(in->sender_seq),
+		.ee_be = htobe16(in->sender_ee)};
+
+	if (room < fmt->rep_min)
+		return false;
+	tw_tst_write_echo(fmt, pkt, in->seq, in->t2, &e, in->sender_ttl);
+	tw_tst_stamp_rep(fmt, pkt, in->t3, in->ee);
+	return true;
 }

@@ -25,30 +25,17 @@ enum {
 	REP_SEQ = 0,
 	REP_T3 = 4,
 	REP_EE = 12,
-	REP_MBZ1 = 14,
 	REP_T2 = 16,
 	REP_SENDER_SEQ = 24,
 	REP_SENDER_T1 = 28,
 	REP_SENDER_EE = 36,
-	REP_MBZ2 = 38,
 	REP_SENDER_TTL = 40,
 	REP_LEN = 41,
 };
 
 static_assert(REQ_EE == REQ_T1 + 8 && REP_EE == REP_T3 + 8, "tw_tst_stamp()");
-static_assert(REP_MBZ1 == 14 && REP_MBZ2 == 38, "low octets of the words at 8 and 32");
-
-static bool
-read_req(const uint8_t *pkt, size_t len, const uint8_t *clear, struct tw_tst_req *out)
-{
-	(void)clear;
-	if (len < REQ_LEN)
-		return false;
-	out->seq = tw_load_be32(pkt + REQ_SEQ);
-	out->t1 = tw_load_be64(pkt + REQ_T1);
-	out->ee = tw_load_be16(pkt + REQ_EE);
-	return true;
-}
+static_assert(REP_SENDER_EE == REP_SENDER_T1 + 8, "tw_tst_write_echo()");
+static_assert(REP_LEN == TW_TST_OPEN_REP_LEN, "tw_tst_write_echo()");
 
 static bool
 write_req(uint8_t *pkt, size_t room, const struct tw_tst_req *in)
@@ -77,21 +64,6 @@ read_rep(const uint8_t *pkt, size_t len, const uint8_t *clear, struct tw_tst_rep
 	return true;
 }
 
-static bool
-write_rep(uint8_t *pkt, size_t room, const struct tw_tst_rep *in)
-{
-	if (room < REP_LEN)
-		return false;
-	/* whole words, MBZ with them */
-	tw_store_be64(pkt + REP_SEQ, (uint64_t)in->seq << 32 | in->t3 >> 32);
-	tw_store_be64(pkt + REP_T3 + 4, in->t3 << 32 | (uint64_t)in->ee << 16);
-	tw_store_be64(pkt + REP_T2, in->t2);
-	tw_store_be64(pkt + REP_SENDER_SEQ, (uint64_t)in->sender_seq << 32 | in->sender_t1 >> 32);
-	tw_store_be64(pkt + REP_SENDER_T1 + 4, in->sender_t1 << 32 | (uint64_t)in->sender_ee << 16);
-	pkt[REP_SENDER_TTL] = in->sender_ttl;
-	return true;
-}
-
 const struct tw_tst_fmt tw_tst_open = {
 	.name = "open",
 	.prot = TW_TST_PROT_OPEN,
@@ -99,8 +71,10 @@ const struct tw_tst_fmt tw_tst_open = {
 	.rep_min = REP_LEN,
 	.req_t_off = REQ_T1,
 	.rep_t_off = REP_T3,
-	.read_req = read_req,
+	.rep_t2_off = REP_T2,
+	.rep_sender_seq_off = REP_SENDER_SEQ,
+	.rep_sender_t1_off = REP_SENDER_T1,
+	.rep_sender_ttl_off = REP_SENDER_TTL,
 	.read_rep = read_rep,
 	.write_req = write_req,
-	.write_rep = write_rep,
 };

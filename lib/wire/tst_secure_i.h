@@ -41,22 +41,11 @@ enum {
 };
 
 static_assert(TW_TST_SECURE_EE == TW_TST_SECURE_T + 8, "tw_tst_stamp()");
+static_assert(TW_TST_SECURE_SENDER_EE == TW_TST_SECURE_SENDER_T1 + 8, "tw_tst_write_echo()");
 static_assert(TW_TST_SECURE_REQ_HMAC + TW_TST_HMAC_LEN == TW_TST_SECURE_REQ_LEN, "request");
 static_assert(TW_TST_SECURE_REP_HMAC + TW_TST_HMAC_LEN == TW_TST_SECURE_REP_LEN, "reply");
 static_assert(TW_TST_SECURE_REP_LEN == TW_TST_HEADER_MAX, "longest header");
 static_assert(TW_TST_SECURE_REP_HMAC == TW_TST_COVER_MAX, "longest cover");
-
-static inline bool
-tw_tst_secure_read_req(
-	size_t len, const uint8_t *clear, const uint8_t *head, struct tw_tst_req *out)
-{
-	if (len < TW_TST_SECURE_REQ_LEN)
-		return false;
-	out->seq = tw_load_be32(clear + TW_TST_SECURE_SEQ);
-	out->t1 = tw_load_be64(head + TW_TST_SECURE_T);
-	out->ee = tw_load_be16(head + TW_TST_SECURE_EE);
-	return true;
-}
 
 static inline bool
 tw_tst_secure_read_rep(
@@ -86,27 +75,6 @@ tw_tst_secure_write_req(uint8_t *pkt, size_t room, const struct tw_tst_req *in)
 	tw_store_be64(pkt + TW_TST_SECURE_T, in->t1);
 	tw_store_be64(pkt + TW_TST_SECURE_EE, (uint64_t)in->ee << 48);
 	memset(pkt + TW_TST_SECURE_REQ_HMAC, 0, TW_TST_HMAC_LEN);
-	return true;
-}
-
-static inline bool
-tw_tst_secure_write_rep(uint8_t *pkt, size_t room, const struct tw_tst_rep *in)
-{
-	if (room < TW_TST_SECURE_REP_LEN)
-		return false;
-	tw_store_be64(pkt + TW_TST_SECURE_SEQ, (uint64_t)in->seq << 32);
-	tw_store_be64(pkt + TW_TST_SECURE_SEQ + 8, 0);
-	tw_store_be64(pkt + TW_TST_SECURE_T, in->t3);
-	tw_store_be64(pkt + TW_TST_SECURE_EE, (uint64_t)in->ee << 48);
-	tw_store_be64(pkt + TW_TST_SECURE_T2, in->t2);
-	tw_store_be64(pkt + TW_TST_SECURE_T2 + 8, 0);
-	tw_store_be64(pkt + TW_TST_SECURE_SENDER_SEQ, (uint64_t)in->sender_seq << 32);
-	tw_store_be64(pkt + TW_TST_SECURE_SENDER_SEQ + 8, 0);
-	tw_store_be64(pkt + TW_TST_SECURE_SENDER_T1, in->sender_t1);
-	tw_store_be64(pkt + TW_TST_SECURE_SENDER_EE, (uint64_t)in->sender_ee << 48);
-	tw_store_be64(pkt + TW_TST_SECURE_SENDER_TTL, (uint64_t)in->sender_ttl << 56);
-	tw_store_be64(pkt + TW_TST_SECURE_SENDER_TTL + 8, 0);
-	memset(pkt + TW_TST_SECURE_REP_HMAC, 0, TW_TST_HMAC_LEN);
 	return true;
 }
 

@@ -26,8 +26,9 @@ enum tw_tst_prot {
 };
 
 /* Longest covered part and longest header of any format. */
-#define TW_TST_COVER_MAX  96
-#define TW_TST_HEADER_MAX 112
+#define TW_TST_COVER_MAX    96
+#define TW_TST_HEADER_MAX   112
+#define TW_TST_OPEN_REP_LEN 41
 /* Octets of the HMAC field of protected formats. */
 #define TW_TST_HMAC_LEN 16
 
@@ -61,23 +62,19 @@ struct tw_tst_fmt {
 	uint16_t rep_hmac_off;
 	uint16_t req_t_off; /* Timestamp; the Error Estimate follows it in every format */
 	uint16_t rep_t_off;
+	uint16_t rep_t2_off;
+	uint16_t rep_sender_seq_off;
+	uint16_t rep_sender_t1_off; /* the Sender Error Estimate follows it */
+	uint16_t rep_sender_ttl_off;
 
 	/**
-	 * Read a request or reply of @p len octets, padding included.
-	 *
-	 * @param pkt   the UDP payload as it was received
-	 * @param len   its length
-	 * @param clear clear text of its first req_cover/rep_cover octets; pkt itself if open
-	 * @param out   set on success only
-	 * @return false if @p len is shorter than the format's minimum
+	 * Read a reply of @p len octets, padding included; parameters as in tw_tst_read_req().
 	 */
-	bool (*read_req)(
-		const uint8_t *pkt, size_t len, const uint8_t *clear, struct tw_tst_req *out);
 	bool (*read_rep)(
 		const uint8_t *pkt, size_t len, const uint8_t *clear, struct tw_tst_rep *out);
 
 	/**
-	 * Write the clear header, req_min/rep_min octets; MBZ and the HMAC field become zero,
+	 * Write the clear header of a request, req_min octets; MBZ and the HMAC field become zero,
 	 * octets after it are left alone (padding: see tw_tst_move_padding()).
 	 *
 	 * @param pkt  the UDP payload to be
@@ -86,7 +83,6 @@ struct tw_tst_fmt {
 	 * @return false, nothing written, if the header does not fit
 	 */
 	bool (*write_req)(uint8_t *pkt, size_t room, const struct tw_tst_req *in);
-	bool (*write_rep)(uint8_t *pkt, size_t room, const struct tw_tst_rep *in);
 };
 
 /* tw_tst_open, tw_tst_auth, tw_tst_encr */
@@ -95,6 +91,79 @@ struct tw_tst_fmt {
 
 /** The format of a session of this mode; NULL if no row of tst_formats.def serves it. */
 const struct tw_tst_fmt *tw_tst_fmt_for_mode(uint32_t mode);
+
+/* What a reply repeats of its request, as it stands in both: in network order. */
+struct tw_tst_echo {
+	uint64_t t1_be;
+	uint32_t seq_be;
+	uint16_t ee_be;
+};
+
+/**
+ * Take from a request, req_min octets or longer, what its reply repeats. Every format begins with
+ * the Sequence Number and has the Error Estimate behind the Timestamp.
+ *
+ * @param pkt   the UDP payload as it was received
+ * @param clear clear text of its first req_cover octets; pkt itself if open
+ */
+static inline void
+tw_tst_read_echo(const struct tw_tst_fmt *fmt, const uint8_t *pkt, const uint8_t *clear,
+	struct tw_tst_echo *out)
+{
+	const uint8_t *t1 = (fmt->prot == TW_TST_PROT_ENCR ? clear : pkt) + fmt->req_t_off;
+
+	memcpy(&out->seq_be, clear, sizeof(out->seq_be));
+	memcpy(&out->t1_be, t1, sizeof(out->t1_be));
+	memcpy(&out->ee_be, t1 + sizeof(out->t1_be), sizeof(out->ee_be));
+}
+
+/** Multiplier of a request's Error Estimate. RFC 4656 4.1.2: must not be 0 */
+static inline uint8_t
+tw_tst_echo_multiplier(const struct tw_tst_echo *e)
+{
+	uint8_t b[sizeof(e->ee_be)];
+
+	memcpy(b, &e->ee_be, sizeof(b));
+	return b[1];
+}
+
+/**
+ * Write the clear header of a reply, rep_min octets; T3, Error Estimate, MBZ and the HMAC field
+ * become zero, octets after it are left alone (padding: see tw_tst_move_padding()).
+ */
+static inline void
+tw_tst_write_echo(const struct tw_tst_fmt *fmt, uint8_t *pkt, uint32_t seq, uint64_t t2,
+	const struct tw_tst_echo *e, uint8_t ttl)
+{
+	uint8_t *t1 = pkt + fmt->rep_sender_t1_off;
+
+	if (fmt->prot == TW_TST_PROT_OPEN)
+		memset(pkt, 0, TW_TST_OPEN_REP_LEN);
+	else
+		memset(pkt, 0, TW_TST_HEADER_MAX);
+	tw_store_be32(pkt, seq);
+	tw_store_be64(pkt + fmt->rep_t2_off, t2);
+	memcpy(pkt + fmt->rep_sender_seq_off, &e->seq_be, sizeof(e->seq_be));
+	memcpy(t1, &e->t1_be, sizeof(e->t1_be));
+	memcpy(t1 + sizeof(e->t1_be), &e->ee_be, sizeof(e->ee_be));
+	pkt[fmt->rep_sender_ttl_off] = ttl;
+}
+
+/**
+ * Read a request of @p len octets, padding included; parameters as in tw_tst_read_echo().
+ * @param out   set on success only
+ * @return false if @p len is shorter than the format's minimum
+ */
+bool tw_tst_read_req(const struct tw_tst_fmt *fmt, const uint8_t *pkt, size_t len,
+	const uint8_t *clear, struct tw_tst_req *out);
+
+/**
+ * Write the clear header of a reply with all its values, as tw_tst_write_echo() does.
+ * @param room octets available at @p pkt
+ * @return false, nothing written, if the header does not fit
+ */
+bool tw_tst_write_rep(
+	const struct tw_tst_fmt *fmt, uint8_t *pkt, size_t room, const struct tw_tst_rep *in);
 
 /** Octets of the reply to a request of @p rx_len octets. RFC 5357 4.2.1 */
 static inline size_t

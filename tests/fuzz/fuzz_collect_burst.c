@@ -109,7 +109,7 @@ make_ours(struct fuzz_packet *p)
 		return;
 	rep.sender_t1 = t1.ntp;
 	rep.sender_seq %= SENT + 2;
-	CHECK(fmt->write_rep(p->was, p->len, &rep));
+	CHECK(tw_tst_write_rep(fmt, p->was, p->len, &rep));
 }
 
 static void

@@ -18,7 +18,7 @@ reflect(const struct tw_tst_fmt *fmt, const uint8_t *data, size_t size, size_t r
 
 	pkt = realloc(pkt, size + room ? size + room : 1);
 	CHECK(pkt != NULL);
-	is_read = fmt->read_req(pkt, size, pkt, &q);
+	is_read = tw_tst_read_req(fmt, pkt, size, pkt, &q);
 	CHECK(is_read == (size >= fmt->req_min));
 	len = tw_tst_move_padding(fmt, pkt, size, size + room);
 	CHECK(is_read || len == 0);
@@ -27,7 +27,7 @@ reflect(const struct tw_tst_fmt *fmt, const uint8_t *data, size_t size, size_t r
 		r.sender_seq = q.seq;
 		r.sender_t1 = q.t1;
 		r.sender_ee = q.ee;
-		CHECK(fmt->write_rep(pkt, len, &r));
+		CHECK(tw_tst_write_rep(fmt, pkt, len, &r));
 		tw_tst_stamp_rep(fmt, pkt, 3, 4);
 		CHECK(fmt->read_rep(pkt, len, pkt, &r));
 		CHECK(r.sender_seq == q.seq && r.sender_t1 == q.t1 && r.sender_ee == q.ee);
@@ -51,7 +51,7 @@ collect(const struct tw_tst_fmt *fmt, const uint8_t *data, size_t size)
 		CHECK(size < fmt->rep_min);
 		return;
 	}
-	CHECK(fmt->write_rep(once, sizeof(once), &r));
+	CHECK(tw_tst_write_rep(fmt, once, sizeof(once), &r));
 	CHECK(memcmp(once, data, 4) == 0); /* the sequence number leads in all formats */
 }
 

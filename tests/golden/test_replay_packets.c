@@ -66,7 +66,7 @@ rebuild_reply(struct replay *r, const struct golden_span *sent, const struct tw_
 	cr_assert_eq(len, sent->len);
 	early.t3 = 0;
 	early.ee = 0;
-	cr_assert(r->fmt->write_rep(pkt, len, &early));
+	cr_assert(tw_tst_write_rep(r->fmt, pkt, len, &early));
 	tw_tst_stamp_rep(r->fmt, pkt, rep->t3, rep->ee);
 	if (r->eng)
 		run(r, true, pkt, NULL, r->fmt->rep_cover, r->fmt->rep_hmac_off);
@@ -83,8 +83,8 @@ request(struct replay *r, struct golden_packet *p, size_t idx)
 	cr_assert_leq(p->payload.len, PACKET_MAX);
 	if (r->eng)
 		run(r, false, p->payload.p, clear, r->fmt->req_cover, r->fmt->req_hmac_off);
-	cr_assert(
-		r->fmt->read_req(p->payload.p, p->payload.len, r->eng ? clear : p->payload.p, &q));
+	cr_assert(tw_tst_read_req(
+		r->fmt, p->payload.p, p->payload.len, r->eng ? clear : p->payload.p, &q));
 	cr_assert_eq(q.seq, idx);
 	if (want) {
 		cr_assert_eq(q.seq, golden_int(want, "seq"));

@@ -189,7 +189,7 @@ check_packets(struct tw_engine *eng, struct tw_crypto_tkey *tkey)
 		cr_assert(fmt->write_req(pkt, sizeof(pkt), &q));
 		protect(eng, tkey, pkt, fmt->req_cover, fmt->req_hmac_off);
 		expect(pkt, packets[i].req, fmt->req_min);
-		cr_assert(fmt->write_rep(pkt, sizeof(pkt), &r));
+		cr_assert(tw_tst_write_rep(fmt, pkt, sizeof(pkt), &r));
 		protect(eng, tkey, pkt, fmt->rep_cover, fmt->rep_hmac_off);
 		expect(pkt, packets[i].rep, fmt->rep_min);
 	}

@@ -68,7 +68,7 @@ put(struct rig *r, unsigned i, const struct tw_tst_rep *rep, size_t len)
 		.hmac_off = fmt->rep_hmac_off};
 
 	memset(r->buf[i], 0x77, CHECK_ROOM);
-	cr_assert(fmt->write_rep(r->buf[i], CHECK_ROOM, rep));
+	cr_assert(tw_tst_write_rep(fmt, r->buf[i], CHECK_ROOM, rep));
 	if (fmt->rep_cover != 0)
 		cr_assert_eq(tw_engine_seal(r->ref, &job, 1), 1);
 	r->rp[i] = (struct tw_send_reply){.sess = r->sess,

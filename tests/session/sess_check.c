@@ -260,5 +260,5 @@ check_open_req(struct tw_engine *ref, const struct tw_tst_fmt *fmt,
 	uint8_t clear[TW_TST_COVER_MAX];
 	const uint8_t *c = open_with(ref, tkey, buf, fmt->req_cover, fmt->req_hmac_off, clear);
 
-	return c != NULL && fmt->read_req(buf, len, c, out);
+	return c != NULL && tw_tst_read_req(fmt, buf, len, c, out);
 }
