@@ -2,7 +2,8 @@
 /* Copyright (c) 2026 The twampline authors */
 /*
  * The Internet checksum (RFC 1071) as sums of octet pairs in memory order: on either byte order
- * the folded, complemented sum can be stored as it is. A sum is kept in 64 bits and folded once.
+ * the folded, complemented sum can be stored as it is. A sum is kept in 64 bits and folded once;
+ * whole words of 64 bits are added with the carry going round.
  */
 #ifndef DP_CKSUM_H
 #define DP_CKSUM_H
@@ -57,38 +58,44 @@ cksum_32(uint64_t sum, const uint8_t *p)
 	return sum;
 }
 
-/* Add octets that begin at an even place of what is summed. */
+/* Add octets that begin at an even place of what is summed, with carries. */
+static inline uint64_t
+cksum_octets(uint64_t sum, const uint8_t *p, size_t len)
+{
+	uint64_t v;
+
+	for (; len >= 32; p += 32, len -= 32)
+		sum = cksum_32(sum, p);
+	for (; len >= sizeof(v); p += sizeof(v), len -= sizeof(v)) {
+		memcpy(&v, p, sizeof(v));
+		sum = cksum_carry(sum, v);
+	}
+	if (len == 0)
+		return sum;
+	/* the last ones and zeros */
+	v = 0;
+	if ((len & 4) != 0) {
+		memcpy(&v, p, 4);
+		sum = cksum_carry(sum, v);
+		v = 0;
+		p += 4;
+	}
+	if ((len & 2) != 0) {
+		memcpy(&v, p, 2);
+		sum = cksum_carry(sum, v);
+		v = 0;
+		p += 2;
+	}
+	if ((len & 1) != 0)
+		sum = cksum_carry(sum, *p);
+	return sum;
+}
+
+/* The same, of a size that leaves room for plain additions. */
 static inline uint64_t
 cksum_add(uint64_t sum, const uint8_t *p, size_t len)
 {
-	uint64_t words = 0, v;
-	uint32_t v32;
-	uint16_t v16;
-
-	for (; len >= 32; p += 32, len -= 32)
-		words = cksum_32(words, p);
-	for (; len >= sizeof(v); p += sizeof(v), len -= sizeof(v)) {
-		memcpy(&v, p, sizeof(v));
-		words = cksum_carry(words, v);
-	}
-	sum += cksum_word(words);
-	if ((len & 4) != 0) {
-		memcpy(&v32, p, sizeof(v32));
-		sum += v32;
-		p += sizeof(v32);
-	}
-	if ((len & 2) != 0) {
-		memcpy(&v16, p, sizeof(v16));
-		sum += v16;
-		p += sizeof(v16);
-	}
-	if ((len & 1) != 0) {
-		/* the last octet and a zero */
-		v16 = 0;
-		memcpy(&v16, p, 1);
-		sum += v16;
-	}
-	return sum;
+	return cksum_word(cksum_octets(sum, p, len));
 }
 
 /* Halves added with the carry going round, twice: 64 to 32 to 16 bits. */

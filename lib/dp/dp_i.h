@@ -155,8 +155,8 @@ struct pkt {
 	uint8_t ttl;
 	uint8_t tos;
 	bool is_v6;
-	bool has_pay_sum;
-	uint64_t pay_sum; /* of the UDP payload, as verified */
+	bool has_udp_sum;
+	uint64_t udp_sum; /* of UDP header and payload, as verified */
 	struct tw_sess *sess;
 	const struct tw_sess_stamp *rx; /* arrival */
 };

@@ -21,24 +21,21 @@ parse_plain_v4(
 	const struct tw_port *port, struct rte_mbuf *m, struct pkt *pkt, struct tw_sess_key *key)
 {
 	const uint16_t l4_off = RTE_ETHER_HDR_LEN + sizeof(struct rte_ipv4_hdr);
-	/* EtherType, version, header length; then flags, offset, TTL, protocol */
-	const uint32_t first_mask = htobe32(0xffffff00), first = htobe32(0x08004500);
-	const uint32_t third_mask = htobe32(0x3fff00ff), third = htobe32(IPPROTO_UDP);
 	uint8_t *p = rte_pktmbuf_mtod(m, uint8_t *);
-	const uint8_t *ip = p + RTE_ETHER_HDR_LEN;
 	unsigned total_len, udp_len;
-	uint32_t a, b;
+	uint64_t a, b;
 
 	if (m->nb_segs > 1 || m->data_len < l4_off + sizeof(struct rte_udp_hdr))
 		return false;
-	memcpy(&a, p + 12, sizeof(a));
-	memcpy(&b, ip + 6, sizeof(b));
-	if (((a & first_mask) ^ first) != 0 || ((b & third_mask) ^ third) != 0 || (p[0] & 1) != 0)
+	a = tw_load_be64(p + 12); /* EtherType, version and length, TOS, total length, ... */
+	b = tw_load_be64(p + 20); /* flags and offset, TTL, protocol, ... */
+	if (a >> 40 != (RTE_ETHER_TYPE_IPV4 << 8 | RTE_IPV4_VHL_DEF) ||
+		(b >> 32 & 0x3fff00ff) != IPPROTO_UDP || (p[0] & 1) != 0)
 		return false;
 	if (port->is_mac_checked && memcmp(p, port->mac, RTE_ETHER_ADDR_LEN) != 0)
 		return false;
-	total_len = tw_load_be16(ip + 2);
-	udp_len = tw_load_be16(p + l4_off + 4);
+	total_len = (unsigned)(a >> 16) & 0xffff;
+	udp_len = tw_load_be32(p + l4_off + 4) >> 16;
 	if (udp_len < sizeof(struct rte_udp_hdr) ||
 		udp_len + sizeof(struct rte_ipv4_hdr) > total_len ||
 		total_len + RTE_ETHER_HDR_LEN > m->data_len)
@@ -48,39 +45,38 @@ parse_plain_v4(
 	pkt->l3_off = RTE_ETHER_HDR_LEN;
 	pkt->l4_off = l4_off;
 	pkt->pay_len = (uint16_t)(udp_len - sizeof(struct rte_udp_hdr));
-	pkt->ttl = ip[8];
-	pkt->tos = ip[1];
+	pkt->ttl = (uint8_t)(b >> 40);
+	pkt->tos = (uint8_t)(a >> 32);
 	pkt->is_v6 = false;
 	key->scope = (uint32_t)port->idx << 24;
 	memcpy(&key->src_port_be, p + l4_off, 2 * sizeof(key->src_port_be));
-	tw_sess_key_map_v4(key->src, ip + 12);
-	tw_sess_key_map_v4(key->dst, ip + 16);
+	tw_sess_key_map_v4(key->src, p + 26);
+	tw_sess_key_map_v4(key->dst, p + 30);
 	return true;
 }
 
 /*
  * Checksums are verified only of packets that found a session: the kernel checks its own. The sum
- * of the payload is kept for the reply, unless it was the device that looked.
+ * of the datagram is kept for the reply, unless it was the device that looked.
  */
 /* @p addrs: out, the sum of source and destination. @return false: the IPv4 header is broken */
 static inline bool
 sum_ip(const struct pkt *pkt, uint64_t *addrs)
 {
 	const uint8_t *ip = pkt->frame + pkt->l3_off;
-	uint64_t a, b;
+	uint64_t v;
 	uint32_t c;
 
-	if (pkt->is_v6) {
+	if (unlikely(pkt->is_v6)) {
 		*addrs = cksum_add(0, ip + offsetof(struct rte_ipv6_hdr, src_addr), 32);
 		return true;
 	}
-	memcpy(&b, ip + offsetof(struct rte_ipv4_hdr, src_addr), sizeof(b));
-	*addrs = cksum_word(b);
+	memcpy(addrs, ip + offsetof(struct rte_ipv4_hdr, src_addr), sizeof(*addrs));
 	if ((pkt->m->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK) == RTE_MBUF_F_RX_IP_CKSUM_GOOD)
 		return true;
-	memcpy(&a, ip, sizeof(a));
+	memcpy(&v, ip, sizeof(v));
 	memcpy(&c, ip + 8, sizeof(c));
-	return cksum_fold(*addrs + cksum_word(a) + c) == 0xffff;
+	return cksum_fold(cksum_carry(cksum_carry(*addrs, v), c)) == 0xffff;
 }
 
 static inline enum tw_dp_ctr
@@ -88,19 +84,19 @@ verify_cksum(struct tw_dp_lcore *lc, const struct tw_port *port, struct pkt *pkt
 {
 	const uint64_t hw = pkt->m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK;
 	const uint8_t *udp = pkt->frame + pkt->l4_off;
-	uint64_t pseudo, head;
+	const uint16_t udp_len = (uint16_t)(sizeof(struct rte_udp_hdr) + pkt->pay_len);
+	uint64_t pseudo;
 	uint16_t field;
 
 	if (unlikely(!sum_ip(pkt, &pseudo)))
 		return TW_DP_CTR_BAD_IP_CKSUM;
 	memcpy(&field, udp + offsetof(struct rte_udp_hdr, dgram_cksum), sizeof(field));
-	pkt->has_pay_sum = false;
+	pkt->has_udp_sum = false;
 	if (hw == RTE_MBUF_F_RX_L4_CKSUM_GOOD && field != 0)
 		return TW_DP_CTR_N;
-	pseudo += cksum_pseudo((uint16_t)(sizeof(struct rte_udp_hdr) + pkt->pay_len));
-	memcpy(&head, udp, sizeof(head));
-	pkt->pay_sum = cksum_add(0, udp + sizeof(head), pkt->pay_len);
-	pkt->has_pay_sum = true;
+	pseudo = cksum_carry(pseudo, cksum_pseudo(udp_len));
+	pkt->udp_sum = cksum_octets(0, udp, udp_len);
+	pkt->has_udp_sum = true;
 	if (unlikely(field == 0)) {
 		if (pkt->is_v6)
 			return TW_DP_CTR_NO_UDP_CKSUM;
@@ -108,7 +104,7 @@ verify_cksum(struct tw_dp_lcore *lc, const struct tw_port *port, struct pkt *pkt
 		return TW_DP_CTR_N;
 	}
 	/* a device that says "bad" may be wrong (82599 and a checksum of zero): look again */
-	if (likely(cksum_fold(pseudo + cksum_word(head) + pkt->pay_sum) == 0xffff))
+	if (likely(cksum_fold(cksum_carry(pseudo, pkt->udp_sum)) == 0xffff))
 		return TW_DP_CTR_N;
 	/* a sender on this host left the rest to a device: its field holds the pseudo header */
 	if (port->takes_partial_cksum &&

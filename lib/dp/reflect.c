@@ -5,6 +5,9 @@
  * checksums and the transmission (PROTOCOL.md 4.7, 4.8 steps 7 to 10).
  */
 #include <endian.h>
+#ifdef __SSSE3__
+#include <tmmintrin.h>
+#endif
 
 #include <rte_cycles.h>
 #include <rte_ether.h>
@@ -52,15 +55,17 @@ room_of(const struct lc_port *lp, const struct pkt *pkt)
 static uint64_t
 padding_sum(const struct tw_tst_fmt *fmt, const struct pkt *pkt)
 {
-	const uint8_t *pay = pkt_payload(pkt);
+	const unsigned hdr_len = sizeof(struct rte_udp_hdr);
+	const uint8_t *udp = pkt->frame + pkt->l4_off, *pay = udp + hdr_len;
 	const unsigned end = pkt->pay_len - (unsigned)(fmt->rep_min - fmt->req_min);
-	uint64_t cut = cksum_add(0, pay + end, pkt->pay_len - end), sum = pkt->pay_sum;
+	uint64_t cut = cksum_add(0, pay + end, pkt->pay_len - end), sum = pkt->udp_sum;
 
-	if (!pkt->has_pay_sum)
-		sum = cksum_add(0, pay, pkt->pay_len);
+	if (!pkt->has_udp_sum)
+		sum = cksum_octets(0, udp, hdr_len + pkt->pay_len);
 	if ((end & 1) != 0)
 		cut = cksum_odd(cut);
-	sum += cksum_minus(cksum_add(0, pay, fmt->req_min)) + cksum_minus(cut);
+	sum = cksum_word(sum) + cksum_minus(cksum_add(0, udp, hdr_len + fmt->req_min)) +
+	      cksum_minus(cut);
 	return ((fmt->rep_min - fmt->req_min) & 1) != 0 ? cksum_odd(sum) : sum;
 }
 
@@ -101,11 +106,19 @@ jobs_make(struct tw_dp_lcore *lc, const struct lc_port *lp, unsigned n)
 static void
 swap_ether(uint8_t *p)
 {
+#ifdef __SSSE3__
+	/* the four octets behind the addresses stay */
+	const __m128i swap = _mm_set_epi8(15, 14, 13, 12, 5, 4, 3, 2, 1, 0, 11, 10, 9, 8, 7, 6);
+	const __m128i x = _mm_loadu_si128((const __m128i *)(const void *)p);
+
+	_mm_storeu_si128((__m128i *)(void *)p, _mm_shuffle_epi8(x, swap));
+#else
 	uint8_t mac[RTE_ETHER_ADDR_LEN];
 
 	memcpy(mac, p, sizeof(mac));
 	memcpy(p, p + RTE_ETHER_ADDR_LEN, sizeof(mac));
 	memcpy(p + RTE_ETHER_ADDR_LEN, mac, sizeof(mac));
+#endif
 }
 
 /*
@@ -123,20 +136,19 @@ reply_ipv4(const struct burst *b, uint8_t *p, uint16_t udp_len, uint8_t tos)
 		htobe32((uint32_t)RTE_IPV4_VHL_DEF << 24 | (uint32_t)tos << 16 | total_len);
 	const uint32_t second = htobe32(RTE_IPV4_HDR_DF_FLAG);
 	const uint32_t third = htobe32((uint32_t)TTL_SENT << 24 | IPPROTO_UDP << 16);
-	uint64_t addrs, sum;
+	uint64_t addrs;
 	uint16_t cksum;
 
 	memcpy(&addrs, p + offsetof(struct rte_ipv4_hdr, src_addr), sizeof(addrs));
 	addrs = addrs << 32 | addrs >> 32;
-	sum = cksum_word(addrs);
-	cksum = (uint16_t)~cksum_fold(sum + first + second + third);
+	cksum = (uint16_t)~cksum_fold(cksum_carry(addrs, (uint64_t)first + second + third));
 	memcpy(p, &first, sizeof(first));
 	memcpy(p + 4, &second, sizeof(second));
 	memcpy(p + 8, &third, sizeof(third));
 	if (!b->has_ip_cksum)
 		memcpy(p + offsetof(struct rte_ipv4_hdr, hdr_checksum), &cksum, sizeof(cksum));
 	memcpy(p + offsetof(struct rte_ipv4_hdr, src_addr), &addrs, sizeof(addrs));
-	return sum + cksum_pseudo(udp_len);
+	return cksum_carry(addrs, cksum_pseudo(udp_len));
 }
 
 static uint64_t
@@ -169,16 +181,16 @@ header_sum(const struct tw_reflect_job *job)
 	uint16_t v16;
 
 	if (fmt->prot == TW_TST_PROT_ENCR)
-		return cksum_add(0, job->payload, fmt->rep_min);
+		return cksum_octets(0, job->payload, fmt->rep_min);
 	memcpy(&v16, ttl, sizeof(v16));
-	sum = v16 + (uint64_t)job->echo.seq_be + cksum_word(job->echo.t1_be) + job->echo.ee_be +
-	      cksum_word(htobe64(job->t2->ntp));
+	sum = v16 + (uint64_t)job->echo.seq_be + job->echo.ee_be;
+	sum = cksum_carry(cksum_carry(sum, job->echo.t1_be), htobe64(job->t2->ntp));
 	if (fmt->prot == TW_TST_PROT_OPEN)
-		return sum + htobe32(job->seq);
+		return cksum_carry(sum, htobe32(job->seq));
 	memcpy(v, job->payload, sizeof(v));
-	sum += cksum_word(v[0]) + cksum_word(v[1]);
+	sum = cksum_carry(cksum_carry(sum, v[0]), v[1]);
 	memcpy(v, job->payload + fmt->rep_hmac_off, sizeof(v));
-	return sum + cksum_word(v[0]) + cksum_word(v[1]);
+	return cksum_carry(cksum_carry(sum, v[0]), v[1]);
 }
 
 /*
@@ -214,8 +226,8 @@ reply_headers(const struct burst *b, const struct pkt *pkt, const struct tw_refl
 		memcpy(udp + offsetof(struct rte_udp_hdr, dgram_cksum), &field, sizeof(field));
 		return 0;
 	}
-	sum += ports + (uint64_t)len_be + pad_sum;
-	return sum + header_sum(job);
+	sum = cksum_carry(sum, ports + (uint64_t)len_be + pad_sum);
+	return cksum_carry(sum, header_sum(job));
 }
 
 static void
@@ -282,7 +294,7 @@ stamp_all(struct tw_dp_lcore *lc, const struct lc_port *lp, unsigned n,
 				stamp_sum = cksum_word(htobe64(t3->ntp)) + htobe16(ee);
 			}
 			tw_tst_stamp_rep(fmt, job->payload, t3->ntp, ee);
-			sum += stamp_sum;
+			sum = cksum_carry(sum, stamp_sum);
 		} else if (t3_step != 0) {
 			scr->tx[k]->ol_flags &= ~lp->port->tx_sched_flag; /* T3 stands already */
 		}

@@ -50,9 +50,10 @@ static unsigned
 parse_burst(struct tw_dp_lcore *lc, struct lc_port *lp, struct rte_mbuf **m, unsigned n,
 	const struct tw_sess_stamp *stamp, unsigned stamp_step)
 {
-	struct scratch *scr = lc->scr;
+	const struct tw_port *port = lp->port;
+	struct tw_sess_key *key = lc->scr->key;
+	struct pkt *pkt = lc->scr->pkt;
 	enum tw_dp_ctr why;
-	unsigned k = 0;
 
 	for (unsigned i = 0; i < n; i++)
 		rte_prefetch0(m[i]);
@@ -65,20 +66,23 @@ parse_burst(struct tw_dp_lcore *lc, struct lc_port *lp, struct rte_mbuf **m, uns
 			drop(lc, m[i], TW_DP_CTR_NO_ROOM);
 			continue;
 		}
-		scr->pkt[k].rx = stamp;
-		if (likely(parse_plain_v4(lp->port, m[i], &scr->pkt[k], &scr->key[k]))) {
-			k++;
+		pkt->rx = stamp;
+		if (likely(parse_plain_v4(port, m[i], pkt, key))) {
+			pkt++;
+			key++;
 			continue;
 		}
-		why = parse_frame(lp->port, m[i], &scr->pkt[k], &scr->key[k]);
-		if (why == TW_DP_CTR_N)
-			k++;
-		else if (why == TW_DP_CTR_EXCEPTION)
+		why = parse_frame(port, m[i], pkt, key);
+		if (why == TW_DP_CTR_N) {
+			pkt++;
+			key++;
+		} else if (why == TW_DP_CTR_EXCEPTION) {
 			not_ours(lc, lp, m[i]);
-		else
+		} else {
 			drop(lc, m[i], why);
+		}
 	}
-	return k;
+	return (unsigned)(pkt - lc->scr->pkt);
 }
 
 /* Another lcore's session: it gets the frame with its arrival. */

@@ -204,8 +204,7 @@ tw_reflect_build(struct tw_reflect *rf, struct tw_reflect_job *jobs, unsigned n)
 		struct tw_reflect_job *job = &jobs[i];
 		const struct tw_tst_fmt *fmt = job->sess->s.fmt;
 
-		if (job->drop != TW_REFL_OK ||
-			!accept(job, fmt->req_cover == 0 ? job->payload : rf->clear[i]))
+		if (job->drop != TW_REFL_OK || !accept(job, rf->clear[i]))
 			continue;
 		job->seq = job->sess->next_seq++;
 		job->rep_len =

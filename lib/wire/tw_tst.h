@@ -104,7 +104,7 @@ struct tw_tst_echo {
  * the Sequence Number and has the Error Estimate behind the Timestamp.
  *
  * @param pkt   the UDP payload as it was received
- * @param clear clear text of its first req_cover octets; pkt itself if open
+ * @param clear clear text of its first req_cover octets; not read if open
  */
 static inline void
 tw_tst_read_echo(const struct tw_tst_fmt *fmt, const uint8_t *pkt, const uint8_t *clear,
@@ -112,7 +112,7 @@ tw_tst_read_echo(const struct tw_tst_fmt *fmt, const uint8_t *pkt, const uint8_t
 {
 	const uint8_t *t1 = (fmt->prot == TW_TST_PROT_ENCR ? clear : pkt) + fmt->req_t_off;
 
-	memcpy(&out->seq_be, clear, sizeof(out->seq_be));
+	memcpy(&out->seq_be, fmt->prot == TW_TST_PROT_OPEN ? pkt : clear, sizeof(out->seq_be));
 	memcpy(&out->t1_be, t1, sizeof(out->t1_be));
 	memcpy(&out->ee_be, t1 + sizeof(out->t1_be), sizeof(out->ee_be));
 }
