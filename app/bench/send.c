@@ -267,10 +267,12 @@ run_send(struct bench *b, const struct bench_case *c, struct bench_result *res)
 		(void)run_live(r, RTE_MAX(c->sessions, 16u * BATCH), has_replies);
 	}
 	pairs = rig_pairs(r);
+	rig_phases(r, 0);
 	for (unsigned i = 0; i < b->opts.runs; i++)
 		cyc[i] = is_live ? run_live(r, packets, has_replies) : run_collect(r, packets);
 	res->pairs = rig_pairs(r) - pairs;
 	res->packets = (uint64_t)packets * b->opts.runs;
+	rig_phases(r, res->packets);
 	runs_sum(cyc, b->opts.runs, res);
 	if (is_live && c->sessions == 1)
 		res->lag = r->seq[0] - r->rep_seq[0];

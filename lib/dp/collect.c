@@ -57,6 +57,7 @@ collect_burst(struct tw_dp_lcore *lc, unsigned n)
 			.sample = ((const struct dp_sender *)s)->has_raw ? &scr->sample[i] : NULL};
 	}
 	(void)tw_send_collect(lc->snd, scr->reply, n);
+	phase_end(lc, PHASE_VERIFY);
 	for (unsigned i = 0; i < n; i++) {
 		const struct tw_send_reply *r = &scr->reply[i];
 
@@ -70,4 +71,5 @@ collect_burst(struct tw_dp_lcore *lc, unsigned n)
 	}
 	count(lc, TW_DP_CTR_COLLECTED, good);
 	rte_pktmbuf_free_bulk(scr->rx, n);
+	phase_end(lc, PHASE_TX);
 }

@@ -258,15 +258,21 @@ send_due(struct tw_dp_lcore *lc, int64_t now_ns)
 
 	if (tw_send_next_due(lc->snd) > now_ns)
 		return 0;
+	phase_end(lc, PHASE_TURN);
 	n = tw_send_poll(lc->snd, now_ns, scr->sjob, BURST);
 	if (n == 0)
 		return 0;
+	phase_end(lc, PHASE_LOOKUP);
 	frames_make(lc, n);
+	phase_end(lc, PHASE_HEADERS);
 	tw_send_build(lc->snd, scr->sjob, n);
+	phase_end(lc, PHASE_BUILD);
 	seal_tsc = rte_rdtsc();
 	departures_predict(lc, n, seal_tsc, t1);
 	tw_send_protect(lc->snd, scr->sjob, n, t1);
+	phase_end(lc, PHASE_PROTECT);
 	sums_make(lc, n);
+	phase_end(lc, PHASE_CKSUM);
 	for (unsigned first = 0; first < n; first++) {
 		struct lc_port *lp;
 
@@ -283,7 +289,10 @@ send_due(struct tw_dp_lcore *lc, int64_t now_ns)
 		}
 		transmit(lc, lp, k, n, seal_tsc);
 	}
-	return tw_send_finish(lc->snd, scr->sjob, n, steady_at(lc, rte_rdtsc()));
+	phase_end(lc, PHASE_STAMP);
+	n = tw_send_finish(lc->snd, scr->sjob, n, steady_at(lc, rte_rdtsc()));
+	phase_end(lc, PHASE_FINISH);
+	return n;
 }
 
 /* Events ------------------------------------------------------------------------------------- */
