@@ -30,22 +30,25 @@ cksum_carry(uint64_t sum, uint64_t v)
 	return sum + (sum < v);
 }
 
+/* Four words anywhere. */
 struct cksum_32 {
-	uint8_t octet[32];
-};
+	uint64_t word[4];
+} __attribute__((packed, may_alias));
 
 /* 32 octets, the same: compilers do not make one chain of carries of it. */
 static inline uint64_t
 cksum_32(uint64_t sum, const uint8_t *p)
 {
 #ifdef __x86_64__
+	const struct cksum_32 *x = (const struct cksum_32 *)(const void *)p;
+
 	__asm__("addq %1, %0\n\t"
-		"adcq 8+%1, %0\n\t"
-		"adcq 16+%1, %0\n\t"
-		"adcq 24+%1, %0\n\t"
+		"adcq %2, %0\n\t"
+		"adcq %3, %0\n\t"
+		"adcq %4, %0\n\t"
 		"adcq $0, %0"
-		: "+r"(sum)
-		: "o"(*(const struct cksum_32 *)(const void *)p)
+		: "+&r"(sum)
+		: "m"(x->word[0]), "m"(x->word[1]), "m"(x->word[2]), "m"(x->word[3])
 		: "cc");
 #else
 	uint64_t v;
