@@ -532,6 +532,7 @@ class _Connection:
             self.server.rejected += 1
             return 0
         for reply in self.server.passed("reply", session.reply(seq, t2, ttl, request, raw)):
-            sock.sendto(reply, peer)
+            with contextlib.suppress(BrokenPipeError):  # the session was ended meanwhile
+                sock.sendto(reply, peer)
         self.server.reflected += 1
         return 1
