@@ -50,7 +50,8 @@ clock_read(void *arg, struct tw_clock_reading *out)
 	uint64_t tsc;
 	int ret = tw_port_time_cross(n->port, &out->tsc_before, &tsc, &out->tsc_after);
 
-	out->ref = tw_clock_at(&n->mono, tsc);
+	out->ref = tw_clock_fine_at(&n->mono, tsc, &out->ref_frac);
+	out->is_fine = true;
 	return ret;
 }
 

@@ -10,6 +10,8 @@
 
 #define READINGS_MIN     8
 #define SPAN_MIN_NS      10000000
+#define CALIB_WANDER_PPB 1000
+#define SLACK            (FRAC_NS / 2) /* a clock's own arithmetic may leave off as much again */
 #define DISAGREE_DIVISOR 4 /* more than a quarter of the readings off the line: no line */
 
 const struct tw_clock_reading *
@@ -31,15 +33,22 @@ tw_clock_point_of(const struct tw_clock_reading *r, int64_t rate)
 {
 	uint64_t width_tsc = bracket_tsc(r);
 
-	return (struct tw_clock_point){.tsc = r->tsc_before + width_tsc / 2,
+	struct tw_clock_point p = {.tsc = r->tsc_before + width_tsc / 2,
 		.ref_ns = r->ref.ns,
-		.half_ns = width_tsc != 0 ? (uint64_t)ticks_to_ns(width_tsc, rate) / 2 + 1 : 0};
+		.half_ns = width_tsc != 0 ? (uint64_t)ticks_to_ns(width_tsc, rate) / 2 + 1 : 0,
+		.rest = r->is_fine ? 0 : FRAC_NS};
+	const uint64_t tick = tick_frac(rate);
+
+	/* both clocks have left off what is less than their units */
+	p.frac = r->ref_frac + ((int64_t)p.rest - (int64_t)tick) / 2;
+	p.room = (p.half_ns << FRAC_SHIFT) + (tick + p.rest) / 2 + SLACK;
+	return p;
 }
 
 /* Readings that lie off the line through a and b by more than the brackets allow. */
 static size_t
-disagreeing(const struct tw_clock_disc *d, const struct tw_clock_reading *reading, size_t n,
-	const struct tw_clock_point *a, const struct tw_clock_point *b, int64_t rate)
+disagreeing(const struct tw_clock_reading *reading, size_t n, const struct tw_clock_point *a,
+	const struct tw_clock_point *b, int64_t rate)
 {
 	size_t off = 0;
 
@@ -55,8 +64,8 @@ disagreeing(const struct tw_clock_disc *d, const struct tw_clock_reading *readin
 		p = tw_clock_point_of(&reading[i], rate);
 		line_ns = p.tsc >= a->tsc ? a->ref_ns + ticks_to_ns(p.tsc - a->tsc, rate)
 					  : a->ref_ns - ticks_to_ns(a->tsc - p.tsc, rate);
-		room_ns = p.half_ns + a->half_ns + b->half_ns + granularity(d, rate) +
-			  ppb_of(abs_u64(p.ref_ns - a->ref_ns), d->cfg.wander_ppb);
+		room_ns = p.half_ns + a->half_ns + b->half_ns + granularity(rate) +
+			  ppb_of(abs_u64(p.ref_ns - a->ref_ns), CALIB_WANDER_PPB);
 		if (abs_u64(p.ref_ns - line_ns) > room_ns)
 			off++;
 	}
@@ -89,25 +98,19 @@ tw_clock_disc_calibrate(struct tw_clock_disc *d, const struct tw_clock_reading *
 	a = tw_clock_point_of(first, (int64_t)rate);
 	b = tw_clock_point_of(last, (int64_t)rate);
 	if (2 * a.half_ns > d->cfg.max_bracket_ns || 2 * b.half_ns > d->cfg.max_bracket_ns ||
-		disagreeing(d, reading, n, &a, &b, (int64_t)rate) > n / DISAGREE_DIVISOR)
+		disagreeing(reading, n, &a, &b, (int64_t)rate) > n / DISAGREE_DIVISOR)
 		return -EAGAIN;
 
 	d->freq = (int64_t)rate;
 	d->nominal = (int64_t)rate;
-	d->span_ns = d->cfg.interval_ns / 4;
-	d->prev = b;
-	d->unc_ppb = (a.half_ns + b.half_ns) * PPB / (uint64_t)(b.ref_ns - a.ref_ns) + 1;
+	d->unc_ppb = ((a.room + b.room) >> FRAC_SHIFT) * PPB / (uint64_t)(b.ref_ns - a.ref_ns) + 1;
 	d->bend_ppb = 0;
 	d->width_ns = (a.half_ns + b.half_ns) / 2;
 	d->wide_cnt = 0;
 	d->has_suspect = false;
 	tw_clock_disc_restart(d, &a);
 	tw_clock_disc_push(d, &b);
-	d->model.tsc0 = b.tsc;
-	d->model.ns0 = b.ref_ns;
-	d->model.frac0 = 0;
-	d->model.epoch++;
-	tw_clock_disc_draw(d, &b, 0, 0);
+	tw_clock_disc_anchor(d, &b);
 	tw_clock_disc_set_sync(d, sync);
 	return 0;
 }

@@ -36,13 +36,33 @@ ticks_to_ns(uint64_t ticks, int64_t rate)
 	return (int64_t)(((__int128)ticks * rate) >> TW_CLOCK_RATE_SHIFT);
 }
 
+/* Ticks of a number of nanoseconds at a rate. */
+static inline uint64_t
+tw_clock_ticks_of(uint64_t ns, int64_t rate)
+{
+	return (uint64_t)((((unsigned __int128)ns) << TW_CLOCK_RATE_SHIFT) / (uint64_t)rate);
+}
+
+/* Fractions of a nanosecond: 2^-16, where 2^-48 would not leave room for seconds. */
+#define FRAC_SHIFT 16
+#define FRAC_NS    (1LL << FRAC_SHIFT)
+#define ROUND_UP   ((1ULL << TW_CLOCK_RATE_SHIFT) - 1) /* to the next one, of 2^-48 ns */
+#define FRAC_RATE  (1LL << (TW_CLOCK_RATE_SHIFT - FRAC_SHIFT))
+
+/* A tick of a counter, rounded up: 2^-16 ns. */
+static inline uint64_t
+tick_frac(int64_t rate)
+{
+	return ((uint64_t)rate >> (TW_CLOCK_RATE_SHIFT - FRAC_SHIFT)) + 1;
+}
+
 /* A reading tells the counter to a tick, a stamp does so again: a slow one, of a NIC, is coarse. */
 static inline uint64_t
-granularity(const struct tw_clock_disc *d, int64_t rate)
+granularity(int64_t rate)
 {
 	const uint64_t tick_ns = ((uint64_t)rate >> TW_CLOCK_RATE_SHIFT) + 1;
 
-	return tick_ns > d->cfg.granularity_ns ? tick_ns : d->cfg.granularity_ns;
+	return tick_ns > 2 ? tick_ns : 2;
 }
 
 /** Narrowest of @p n readings; NULL if the counter ran backwards in each. */
@@ -55,17 +75,14 @@ bracket_tsc(const struct tw_clock_reading *r)
 	return r->tsc_after - r->tsc_before;
 }
 
-/** Middle of the bracket, and half of it at @p rate, rounded up. */
+/** Middle of the bracket, half of it at @p rate, rounded up, and what else it may be off. */
 struct tw_clock_point tw_clock_point_of(const struct tw_clock_reading *r, int64_t rate);
 
-/**
- * Draw the line of the model from its anchor (tsc0, ns0, frac0 as set): rate of the reference,
- * correction of phase on top, errors and what is derived from them.
- * @param offset_ns  reference - model at the anchor
- * @param slew_ppb   correction on top of the rate
- */
-void tw_clock_disc_draw(struct tw_clock_disc *d, const struct tw_clock_point *at, int64_t offset_ns,
-	int64_t slew_ppb);
+/** Error Estimate of stamps by a model of ours as far as ee_span_tsc from its anchor. */
+uint16_t tw_clock_ee_of_model(const struct tw_clock *c);
+
+/** Start the line anew at a reading. */
+void tw_clock_disc_anchor(struct tw_clock_disc *d, const struct tw_clock_point *at);
 
 /** Take over what the reference's owner says; S only if nothing here speaks against it. */
 void tw_clock_disc_set_sync(struct tw_clock_disc *d, const struct tw_clock_sync *sync);
@@ -75,5 +92,8 @@ void tw_clock_disc_restart(struct tw_clock_disc *d, const struct tw_clock_point 
 
 /** Append a point to the course. */
 void tw_clock_disc_push(struct tw_clock_disc *d, const struct tw_clock_point *p);
+
+/** Rate of the course, and what it may be off. */
+void tw_clock_disc_rate(struct tw_clock_disc *d);
 
 #endif /* CLOCK_I_H */

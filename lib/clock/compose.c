@@ -14,33 +14,82 @@ scaled(int64_t rate, int64_t num, int64_t den)
 	return (int64_t)((__int128)rate * num / den);
 }
 
+/* A line at a counter value: whole nanoseconds, and 2^-48 of them. */
+static int64_t
+at_whole(const struct tw_clock *c, uint64_t tsc, int64_t *frac)
+{
+	const __int128 q = (__int128)(int64_t)(tsc - c->tsc0) * c->rate + c->frac0;
+
+	*frac = (int64_t)(q & ((1LL << TW_CLOCK_RATE_SHIFT) - 1));
+	return c->ns0 + (int64_t)(q >> TW_CLOCK_RATE_SHIFT);
+}
+
+/* UTC where the NIC's line has its anchor. The counter is told to a tick, the rest by the rate. */
+static uint64_t
+anchor(const struct tw_clock *utc, const struct tw_clock *mono, const struct tw_clock *nic,
+	struct tw_clock *out)
+{
+	const uint64_t tsc = tw_clock_tsc_at(mono, (tw_ns){nic->ns0});
+	int64_t utc_frac, mono_frac;
+	const int64_t utc_ns = at_whole(utc, tsc, &utc_frac);
+	const int64_t mono_ns = at_whole(mono, tsc, &mono_frac);
+	const __int128 frac = ((__int128)(nic->ns0 - mono_ns) << TW_CLOCK_RATE_SHIFT) + nic->frac0 -
+			      mono_frac + utc_frac;
+
+	out->ns0 = utc_ns + (int64_t)(frac >> TW_CLOCK_RATE_SHIFT);
+	out->frac0 = (int64_t)(frac & ((1LL << TW_CLOCK_RATE_SHIFT) - 1));
+	return tsc;
+}
+
+/* The sum of both errors at that anchor; rounded up once. @return false: unknown */
+static bool
+add_errors(
+	const struct tw_clock *utc, const struct tw_clock *nic, uint64_t tsc, struct tw_clock *out)
+{
+	const uint64_t age_tsc = tw_clock_age_tsc(utc, tsc);
+	const uint64_t late_tsc = age_tsc > utc->ee_span_tsc ? age_tsc - utc->ee_span_tsc : 0;
+	const unsigned __int128 grown = (unsigned __int128)age_tsc * (uint64_t)utc->growth +
+					(unsigned __int128)late_tsc * (uint64_t)utc->overdue;
+	const uint64_t frac = utc->error_frac > ROUND_UP ? utc->error_frac - ROUND_UP : 0;
+	const unsigned __int128 error =
+		(((unsigned __int128)utc->stamp_error_ns + nic->stamp_error_ns)
+			<< TW_CLOCK_RATE_SHIFT) +
+		grown + frac + nic->error_frac;
+
+	if (tw_clock_stamp(utc, tsc, TW_STAMP_TSC_RX).stamp_error_ns == TW_CLOCK_ERROR_UNKNOWN ||
+		nic->stamp_error_ns == TW_CLOCK_ERROR_UNKNOWN ||
+		error >> TW_CLOCK_RATE_SHIFT >= TW_CLOCK_ERROR_UNKNOWN)
+		return false;
+	out->stamp_error_ns = (uint32_t)(error >> TW_CLOCK_RATE_SHIFT);
+	out->error_frac = (uint64_t)error & ROUND_UP;
+	return true;
+}
+
 bool
 tw_clock_compose(const struct tw_clock *utc, const struct tw_clock *mono,
 	const struct tw_clock *nic, struct tw_clock *out)
 {
-	uint64_t tsc = tw_clock_tsc_at(mono, (tw_ns){nic->ns0});
-	struct tw_stamp at = tw_clock_stamp(utc, tsc, TW_STAMP_TSC_RX);
-	struct tw_stamp worst;
+	uint64_t tsc;
 
 	memset(out, 0, sizeof(*out));
-	if (utc->epoch == 0 || nic->epoch == 0 || !nic->is_synced || mono->rate == 0 ||
-		at.stamp_error_ns > TW_CLOCK_ERROR_UNKNOWN - nic->stamp_error_ns - 1)
+	if (utc->epoch == 0 || nic->epoch == 0 || !nic->is_synced || mono->rate == 0)
 		return false;
 	*out = *utc;
+	tsc = anchor(utc, mono, nic, out);
+	if (!add_errors(utc, nic, tsc, out)) {
+		memset(out, 0, sizeof(*out));
+		return false;
+	}
 	out->tsc0 = nic->tsc0;
-	out->ns0 = at.time.ns;
-	out->frac0 = nic->frac0;
 	out->rate = scaled(nic->rate, utc->rate, mono->rate);
 	out->growth = nic->growth + scaled(nic->rate, utc->growth, mono->rate);
+	out->overdue = nic->overdue + scaled(nic->rate, utc->overdue, mono->rate);
 	out->ticks_per_ns =
 		(uint64_t)(((unsigned __int128)1 << (TW_CLOCK_RATE_SHIFT + TW_CLOCK_TICK_SHIFT)) /
 			   (uint64_t)out->rate);
 	out->tsc_hz = nic->tsc_hz;
 	out->ee_span_tsc = nic->ee_span_tsc;
 	out->horizon_tsc = nic->horizon_tsc;
-	out->stamp_error_ns = at.stamp_error_ns + nic->stamp_error_ns + 1;
-	out->is_synced = at.is_synced;
-	worst = tw_clock_stamp(out, out->tsc0 + out->ee_span_tsc, TW_STAMP_NIC_RX);
-	out->ee = tw_clock_ee_of_stamp(&worst, 0);
+	out->ee = tw_clock_ee_of_model(out);
 	return true;
 }

@@ -6,14 +6,16 @@
  * 1. Does the stated error explain the offset? If not, the next reading decides whether this one
  *    lies. If no legal rate explains it either, S is cleared meanwhile, and the reference was
  *    stepped if the next reading says so too.
- * 2. Does the reading lie on the course of the earlier ones, within the brackets? If not, the
- *    rate of the reference changed (a bend): the course starts again, with points close together
- *    at first, and for some seconds another bend is allowed for.
- * 3. The rate is then the slope between the oldest and the newest quarter of the course, and the
- *    remaining offset is slewed away over two spans of it.
+ * 2. Does the reading, within its bracket, meet what the earlier ones say of this moment? If not,
+ *    the rate of the reference changed (a bend): the course starts again, what was known of the
+ *    phase counts no more, and for some seconds another bend is allowed for. If so, the reference
+ *    is where both say it is.
+ * 3. What remains between the line and the middle of that is slewed away over some readings, at
+ *    the rate of the course.
  *
- * The stated error at the anchor is offset + half bracket + granularity, and it grows with what
- * the rate may be off by: brackets over baseline, wander, recent bends, and the slewing itself.
+ * The stated error at the anchor is how far the ends of where the reference may be are from the
+ * line, and what the counter and the reference leave off below their resolution; it grows with what
+ * the rate may be off by: the course's bounds, wander, recent bends, and the slewing itself.
  */
 #include <string.h>
 
@@ -21,24 +23,27 @@
 
 #define WIDE_FACTOR   4 /* a bracket this many times the usual one is not used ... */
 #define WIDE_SLACK_NS 50
-#define SURPRISE_NS   1000      /* an offset this far beyond the stated error is looked at twice */
-#define WIDE_MAX      8         /* ... unless so many came in a row: the usual one has changed */
-#define SLEW_SPANS    2         /* spans of the course over which an offset is slewed away */
-#define BEND_POINTS   64        /* points after which a bend is forgotten but for a third */
-#define EE_WATCHES    2         /* the prepared Error Estimate covers so many readings */
-#define LEAP_NEAR_NS  100000000 /* a leap second may come with so much of another step */
-#define LEAP_READINGS 1000      /* an announcement holds so many readings beyond its end */
+#define SURPRISE_NS   1000     /* an offset this far beyond the stated error is looked at twice */
+#define WIDE_MAX      8        /* ... unless so many came in a row: the usual one has changed */
+#define SLEW_WATCHES  4        /* readings over which an offset is slewed away */
+#define UNSEEN_NS     30000000 /* a change of rate may hide in the brackets for so long */
+#define OVERDUE_PPB   1000     /* beyond its readings' time a line may be off by so much more */
+#define BEND_NS       3000000000U   /* a bend is forgotten but for a third */
+#define ROOM_MIN      (FRAC_NS / 4) /* nothing is known better than this */
+#define EE_WATCHES    2             /* the prepared Error Estimate covers so many readings */
+#define LEAP_NEAR_NS  100000000     /* a leap second may come with so much of another step */
+#define LEAP_READINGS 1000          /* an announcement holds so many readings beyond its end */
 
 static const struct tw_clock_disc_cfg defaults = {
 	.watch_ns = 1000000,
-	.interval_ns = 100000000,
+	.course_ns = 2000000000,
 	.horizon_ns = 2000000000,
 	.hold_ns = 5000000000,
 	.step_ns = 20000,
 	.max_rate_ppb = 1000000,
 	.max_slew_ppb = 500000,
-	.wander_ppb = 1000,
-	.granularity_ns = 2,
+	.wander_ppb = 100,
+	.wander_ppb_s = 1000,
 	.rate_error_ppb = 100000,
 	.max_bracket_ns = 100000,
 };
@@ -54,14 +59,14 @@ tw_clock_disc_init(struct tw_clock_disc *d, const struct tw_clock_disc_cfg *cfg)
 	if (cfg->field != 0)                                                                       \
 	d->cfg.field = cfg->field
 	TAKE(watch_ns);
-	TAKE(interval_ns);
+	TAKE(course_ns);
 	TAKE(horizon_ns);
 	TAKE(hold_ns);
 	TAKE(step_ns);
 	TAKE(max_rate_ppb);
 	TAKE(max_slew_ppb);
 	TAKE(wander_ppb);
-	TAKE(granularity_ns);
+	TAKE(wander_ppb_s);
 	TAKE(rate_error_ppb);
 	TAKE(max_bracket_ns);
 #undef TAKE
@@ -71,38 +76,6 @@ const struct tw_clock *
 tw_clock_disc_model(const struct tw_clock_disc *d)
 {
 	return &d->model;
-}
-
-void
-tw_clock_disc_restart(struct tw_clock_disc *d, const struct tw_clock_point *p)
-{
-	d->point_cnt = 0;
-	d->point_idx = 0;
-	tw_clock_disc_push(d, p);
-}
-
-void
-tw_clock_disc_push(struct tw_clock_disc *d, const struct tw_clock_point *p)
-{
-	d->point[d->point_idx] = *p;
-	d->point_idx = (d->point_idx + 1) % TW_CLOCK_DISC_POINTS;
-	if (d->point_cnt < TW_CLOCK_DISC_POINTS)
-		d->point_cnt++;
-}
-
-/* The i-th point of the course, oldest first. */
-static const struct tw_clock_point *
-point_at(const struct tw_clock_disc *d, uint32_t i)
-{
-	uint32_t first = d->point_idx + TW_CLOCK_DISC_POINTS - d->point_cnt;
-
-	return &d->point[(first + i) % TW_CLOCK_DISC_POINTS];
-}
-
-static uint64_t
-ns_to_ticks(const struct tw_clock_disc *d, uint64_t ns)
-{
-	return (uint64_t)((((unsigned __int128)ns) << TW_CLOCK_RATE_SHIFT) / (uint64_t)d->freq);
 }
 
 /* A rate deviation of @p ppb in 2^-48 ns per tick. */
@@ -118,112 +91,80 @@ to_error(uint64_t ns)
 	return ns < TW_CLOCK_ERROR_UNKNOWN ? (uint32_t)ns : TW_CLOCK_ERROR_UNKNOWN;
 }
 
-void
-tw_clock_disc_draw(struct tw_clock_disc *d, const struct tw_clock_point *at, int64_t offset_ns,
-	int64_t slew_ppb)
+/* What the rate of the line may differ from that of the reference by, slewing and bends apart. */
+static uint64_t
+loose_ppb(const struct tw_clock_disc *d)
+{
+	const uint64_t unseen_ppb = d->width_ns * PPB / UNSEEN_NS;
+
+	return d->unc_ppb + (unseen_ppb > d->cfg.wander_ppb ? unseen_ppb : d->cfg.wander_ppb);
+}
+
+/*
+ * Of what a stamp leaves off, by the counter and by the reference, half: the line leads by it, so
+ * that the truth lies as much before as behind.
+ */
+static int64_t
+lead_of(const struct tw_clock_disc *d, const struct tw_clock_point *at)
+{
+	return (int64_t)(at->rest + tick_frac(d->freq)) / 2;
+}
+
+/* The stated error at the anchor, rounded up where it is used. */
+static void
+state_error(struct tw_clock_disc *d, const struct tw_clock_point *at)
 {
 	struct tw_clock *m = &d->model;
-	uint64_t loose_ppb = d->unc_ppb + d->bend_ppb + d->cfg.wander_ppb + abs_u64(slew_ppb);
+	const int64_t lead = lead_of(d, at);
+	const uint64_t low = abs_u64(d->low + lead), high = abs_u64(d->high + lead);
+	const uint64_t error = (low > high ? low : high) + (uint64_t)lead;
+
+	m->stamp_error_ns = to_error(error >> FRAC_SHIFT);
+	m->error_frac = (error % FRAC_NS) * FRAC_RATE + ROUND_UP;
+}
+
+/* Draw the line on from its anchor: at the rate of the reference, @p slew_ppb on top. */
+static void
+draw(struct tw_clock_disc *d, const struct tw_clock_point *at, int64_t slew_ppb)
+{
+	struct tw_clock *m = &d->model;
 
 	m->rate = d->freq + rate_of_ppb(d, slew_ppb);
-	m->growth = rate_of_ppb(d, (int64_t)loose_ppb) + 1;
+	m->growth = rate_of_ppb(d, (int64_t)(loose_ppb(d) + d->bend_ppb + abs_u64(slew_ppb))) + 1;
+	m->overdue = rate_of_ppb(d, OVERDUE_PPB);
 	m->ticks_per_ns =
 		(uint64_t)(((unsigned __int128)1 << (TW_CLOCK_RATE_SHIFT + TW_CLOCK_TICK_SHIFT)) /
 			   (uint64_t)m->rate);
 	m->tsc_hz = (uint64_t)((((unsigned __int128)PPB << TW_CLOCK_RATE_SHIFT) +
 				       (uint64_t)m->rate / 2) /
 			       (uint64_t)m->rate);
-	m->ee_span_tsc = ns_to_ticks(d, d->cfg.watch_ns) * EE_WATCHES;
-	m->horizon_tsc = ns_to_ticks(d, d->cfg.horizon_ns);
-	m->stamp_error_ns = to_error(abs_u64(offset_ns) + at->half_ns + granularity(d, d->freq));
+	m->ee_span_tsc = tw_clock_ticks_of(d->cfg.watch_ns, d->freq) * EE_WATCHES;
+	m->horizon_tsc = tw_clock_ticks_of(d->cfg.horizon_ns, d->freq);
 	m->rate_error_ppb = d->cfg.rate_error_ppb;
+	state_error(d, at);
+}
+
+void
+tw_clock_disc_anchor(struct tw_clock_disc *d, const struct tw_clock_point *at)
+{
+	d->model.tsc0 = at->tsc;
+	d->model.ns0 = at->ref_ns;
+	d->model.frac0 = at->frac * FRAC_RATE;
+	d->model.epoch++;
+	d->high = (int64_t)at->room;
+	d->low = -d->high;
+	draw(d, at, 0);
 }
 
 void
 tw_clock_disc_set_sync(struct tw_clock_disc *d, const struct tw_clock_sync *sync)
 {
 	struct tw_clock *m = &d->model;
-	struct tw_stamp worst;
 
 	m->sync_error_ns = to_error(sync->max_error_ns);
 	m->is_synced = sync->is_synced && !(d->has_suspect && d->is_jump) && !d->has_hold &&
 		       m->epoch != 0 && m->sync_error_ns != TW_CLOCK_ERROR_UNKNOWN;
-	worst = tw_clock_stamp(m, m->tsc0 + m->ee_span_tsc, TW_STAMP_TSC_TX);
-	m->ee = tw_clock_ee_of_stamp(&worst, 0);
-}
-
-/* The rate between the oldest and the newest quarter of the course, and how far it may be off. */
-static void
-estimate_rate(struct tw_clock_disc *d)
-{
-	uint32_t q = d->point_cnt >= 4 ? d->point_cnt / 4 : 1;
-	const struct tw_clock_point *origin = point_at(d, 0);
-	uint64_t half_ns = 0;
-	int64_t ref_ns = 0;
-	int64_t tsc = 0;
-	__int128 rate;
-
-	for (uint32_t i = 0; i < q; i++) {
-		const struct tw_clock_point *a = point_at(d, i);
-		const struct tw_clock_point *b = point_at(d, d->point_cnt - 1 - i);
-
-		tsc += (int64_t)(b->tsc - origin->tsc) - (int64_t)(a->tsc - origin->tsc);
-		ref_ns += (b->ref_ns - origin->ref_ns) - (a->ref_ns - origin->ref_ns);
-		half_ns += a->half_ns + b->half_ns;
-	}
-	if (tsc <= 0 || ref_ns <= 0)
-		return;
-	rate = ((__int128)ref_ns << TW_CLOCK_RATE_SHIFT) / tsc;
-	if (rate < RATE_MIN || rate > RATE_MAX)
-		return;
-	d->freq = (int64_t)rate;
-	d->stats.drift_ppb = (int64_t)((__int128)(d->freq - d->nominal) * PPB / d->nominal);
-	d->unc_ppb = half_ns * PPB / (uint64_t)ref_ns + 1;
-}
-
-/*
- * The rate changed after the reading before @p p, which is @p off_ns off the old course. Both give
- * a first rate; the course starts at the later one, since only what follows it lies on one line.
- */
-static void
-bend_course(struct tw_clock_disc *d, const struct tw_clock_point *p, uint64_t off_ns)
-{
-	uint64_t since_ns = (uint64_t)ticks_to_ns(p->tsc - d->prev.tsc, d->freq);
-	uint64_t bend_ppb = off_ns * PPB / (since_ns != 0 ? since_ns : 1);
-
-	if (bend_ppb > d->cfg.max_rate_ppb)
-		bend_ppb = d->cfg.max_rate_ppb;
-	if (bend_ppb > d->bend_ppb)
-		d->bend_ppb = bend_ppb;
-	d->stats.bends++;
-	d->span_ns = d->cfg.watch_ns;
-	tw_clock_disc_restart(d, &d->prev);
-	tw_clock_disc_push(d, p);
-	estimate_rate(d);
-	tw_clock_disc_restart(d, p);
-}
-
-/* A reading every span becomes a point of the course. */
-static void
-follow_course(struct tw_clock_disc *d, const struct tw_clock_point *p)
-{
-	const struct tw_clock_point *last = point_at(d, d->point_cnt - 1);
-	int64_t course_ns = ticks_to_ns(p->tsc - last->tsc, d->freq);
-	int64_t off_ns = p->ref_ns - last->ref_ns - course_ns;
-	uint64_t room_ns = p->half_ns + last->half_ns + granularity(d, d->freq) +
-			   ppb_of((uint64_t)course_ns, d->unc_ppb + d->cfg.wander_ppb);
-
-	if (abs_u64(off_ns) > room_ns) {
-		bend_course(d, p, abs_u64(off_ns));
-	} else if ((uint64_t)course_ns >= d->span_ns - d->span_ns / 8) {
-		d->bend_ppb -= (d->bend_ppb + BEND_POINTS - 1) / BEND_POINTS;
-		tw_clock_disc_push(d, p);
-		estimate_rate(d);
-		d->span_ns *= 2;
-		if (d->span_ns > d->cfg.interval_ns)
-			d->span_ns = d->cfg.interval_ns;
-	}
-	d->prev = *p;
+	m->ee = tw_clock_ee_of_model(m);
 }
 
 /* Move the anchor along the old line to @p tsc: the new line starts exactly there. */
@@ -237,23 +178,168 @@ move_anchor(struct tw_clock *m, uint64_t tsc)
 	m->tsc0 = tsc;
 }
 
-static void
-accept_point(struct tw_clock_disc *d, const struct tw_clock_point *p, int64_t offset_ns)
+/* How far a point near the anchor lies beyond the line, 2^-16 ns. */
+static int64_t
+beyond_line(const struct tw_clock *m, const struct tw_clock_point *p)
 {
-	uint64_t age_ns = abs_u64(ticks_to_ns(p->tsc - d->model.tsc0, d->model.rate));
-	__int128 slew_ppb;
+	const __int128 q = (__int128)(int64_t)(p->tsc - m->tsc0) * m->rate + m->frac0;
 
-	if (age_ns < d->span_ns)
-		age_ns = d->span_ns;
-	slew_ppb = (__int128)offset_ns * PPB / (__int128)(SLEW_SPANS * age_ns);
-	if (slew_ppb > d->cfg.max_slew_ppb)
-		slew_ppb = d->cfg.max_slew_ppb;
-	if (slew_ppb < -(__int128)d->cfg.max_slew_ppb)
-		slew_ppb = -(__int128)d->cfg.max_slew_ppb;
+	return (p->ref_ns - m->ns0) * FRAC_NS + p->frac - (int64_t)(q / FRAC_RATE);
+}
+
+/* Carry along, to the new anchor, what is known of the reference. */
+static void
+carry_along(struct tw_clock_disc *d, uint64_t dt_tsc)
+{
+	const __int128 drift = (__int128)(d->freq - d->model.rate) * (int64_t)dt_tsc;
+	const __int128 loose =
+		(__int128)rate_of_ppb(d, (int64_t)loose_ppb(d)) * (int64_t)dt_tsc + FRAC_RATE;
+
+	d->low += (int64_t)((drift - loose) / FRAC_RATE);
+	d->high += (int64_t)((drift + loose) / FRAC_RATE);
+}
+
+/*
+ * Where the reference may be, both by a point and by all before.
+ * @return how far the two are apart; then nothing was changed
+ */
+static uint64_t
+meet(struct tw_clock_disc *d, int64_t off, uint64_t room)
+{
+	int64_t low = off - (int64_t)room, high = off + (int64_t)room;
+	int64_t short_of;
+
+	if (low > d->high)
+		return (uint64_t)(low - d->high);
+	if (high < d->low)
+		return (uint64_t)(d->low - high);
+	low = low > d->low ? low : d->low;
+	high = high < d->high ? high : d->high;
+	short_of = 2 * ROOM_MIN - (high - low);
+	d->low = short_of > 0 ? low - short_of / 2 : low;
+	d->high = short_of > 0 ? high + short_of / 2 : high;
+	return 0;
+}
+
+/* The rate changed since the last reading, by this much at least: only the new one counts. */
+static void
+bend(struct tw_clock_disc *d, int64_t off, uint64_t room, uint64_t apart, uint64_t dt_tsc)
+{
+	const uint64_t dt_ns = (uint64_t)ticks_to_ns(dt_tsc, d->freq) + 1;
+	const unsigned __int128 ppb = ((unsigned __int128)apart * PPB / dt_ns >> FRAC_SHIFT) + 1;
+
+	if (ppb > d->bend_ppb)
+		d->bend_ppb = ppb < d->cfg.max_rate_ppb ? (uint64_t)ppb : d->cfg.max_rate_ppb;
+	d->low = off - (int64_t)room;
+	d->high = off + (int64_t)room;
+	d->stats.bends++;
+}
+
+/* The last two points give a first rate; only what follows the bend lies on one course. */
+static void
+break_course(struct tw_clock_disc *d, const struct tw_clock_point *p)
+{
+	const struct tw_clock_point prev = d->point[d->point_cnt - 1];
+
+	tw_clock_disc_restart(d, &prev);
+	tw_clock_disc_push(d, p);
+	tw_clock_disc_rate(d);
+	tw_clock_disc_restart(d, p);
+}
+
+/* The point as what is known of its moment now. */
+static struct tw_clock_point
+known_at(const struct tw_clock_disc *d, const struct tw_clock_point *p)
+{
+	struct tw_clock_point k = *p;
+
+	k.ref_ns = d->model.ns0;
+	k.frac = d->model.frac0 / FRAC_RATE + (d->low + d->high) / 2;
+	k.room = (uint64_t)(d->high - d->low) / 2 + 1;
+	return k;
+}
+
+/* The bend of late fades. */
+static void
+fade(struct tw_clock_disc *d, uint64_t dt_ns)
+{
+	const uint64_t part = dt_ns < BEND_NS ? dt_ns : BEND_NS;
+
+	d->bend_ppb -= (d->bend_ppb * part + BEND_NS - 1) / BEND_NS;
+}
+
+/* The readings of one moment: all of them bound it, the narrowest is judged. */
+struct moment {
+	const struct tw_clock_reading *reading;
+	size_t n;
+	struct tw_clock_point best;
+};
+
+static void
+meet_others(struct tw_clock_disc *d, const struct moment *at)
+{
+	for (size_t i = 0; i < at->n; i++) {
+		const struct tw_clock_reading *r = &at->reading[i];
+		struct tw_clock_point p;
+
+		if (r->tsc_after < r->tsc_before)
+			continue;
+		p = tw_clock_point_of(r, d->freq);
+		if (p.half_ns <= 2 * at->best.half_ns + WIDE_SLACK_NS)
+			(void)meet(d, beyond_line(&d->model, &p), p.room + 1);
+	}
+}
+
+/* Follow the course to a moment, and where the reference is by that; the anchor is there. */
+static void
+follow(struct tw_clock_disc *d, const struct moment *at, uint64_t dt_tsc)
+{
+	const struct tw_clock_point *p = &at->best;
+	const int64_t off = beyond_line(&d->model, p);
+	struct tw_clock_point known;
+	uint64_t apart;
+
+	carry_along(d, dt_tsc);
+	fade(d, (uint64_t)ticks_to_ns(dt_tsc, d->freq));
+	apart = meet(d, off, p->room);
+	if (apart != 0)
+		bend(d, off, p->room, apart, dt_tsc);
+	else
+		meet_others(d, at);
+	known = known_at(d, p);
+	if (apart > p->room) {
+		break_course(d, &known);
+		return;
+	}
+	tw_clock_disc_push(d, &known);
+	tw_clock_disc_rate(d);
+}
+
+/* So fast that what the line is off by is gone after some readings. */
+static int64_t
+slew_of(const struct tw_clock_disc *d, int64_t off, uint64_t age_ns)
+{
+	const uint64_t over_ns =
+		SLEW_WATCHES * (age_ns > d->cfg.watch_ns ? age_ns : d->cfg.watch_ns);
+	const __int128 ppb = (__int128)off * PPB / ((__int128)over_ns * FRAC_NS);
+	const int64_t most = d->cfg.max_slew_ppb;
+
+	return ppb > most ? most : ppb < -most ? -most : (int64_t)ppb;
+}
+
+static void
+accept_moment(struct tw_clock_disc *d, const struct moment *at)
+{
+	const struct tw_clock_point *p = &at->best;
+	const uint64_t dt_tsc = p->tsc - d->model.tsc0;
+	int64_t offset_ns;
+
 	move_anchor(&d->model, p->tsc);
-	follow_course(d, p);
-	tw_clock_disc_draw(d, p, offset_ns, (int64_t)slew_ppb);
-
+	offset_ns = beyond_line(&d->model, p) / FRAC_NS;
+	follow(d, at, dt_tsc);
+	draw(d, p,
+		slew_of(d, (d->low + d->high) / 2 + lead_of(d, p),
+			(uint64_t)ticks_to_ns(dt_tsc, d->model.rate)));
 	d->width_ns = d->width_ns + p->half_ns / 8 - d->width_ns / 8;
 	d->stats.accepted++;
 	d->stats.last_offset_ns = offset_ns;
@@ -268,7 +354,7 @@ confirms(const struct tw_clock_disc *d, const struct tw_clock_point *p)
 {
 	const struct tw_clock_point *s = &d->suspect;
 	int64_t course_ns = ticks_to_ns(p->tsc - s->tsc, d->freq);
-	uint64_t room_ns = p->half_ns + s->half_ns + granularity(d, d->freq) +
+	uint64_t room_ns = p->half_ns + s->half_ns + granularity(d->freq) +
 			   ppb_of((uint64_t)course_ns, d->cfg.max_rate_ppb);
 
 	return abs_u64(p->ref_ns - s->ref_ns - course_ns) <= room_ns;
@@ -297,18 +383,12 @@ step_to(struct tw_clock_disc *d, const struct tw_clock_point *p, int64_t offset_
 {
 	d->has_suspect = false;
 	d->has_hold = true;
-	d->hold_until_tsc = p->tsc + ns_to_ticks(d, d->cfg.hold_ns);
+	d->hold_until_tsc = p->tsc + tw_clock_ticks_of(d->cfg.hold_ns, d->freq);
 	d->stats.steps++;
 	d->stats.leaps += is_leap(d, offset_ns);
 	d->stats.last_step_ns = offset_ns;
-	d->span_ns = d->cfg.watch_ns;
-	d->prev = *p;
-	d->model.tsc0 = p->tsc;
-	d->model.ns0 = p->ref_ns;
-	d->model.frac0 = 0;
-	d->model.epoch++;
 	tw_clock_disc_restart(d, p);
-	tw_clock_disc_draw(d, p, 0, 0);
+	tw_clock_disc_anchor(d, p);
 	return TW_CLOCK_V_STEPPED;
 }
 
@@ -328,10 +408,11 @@ is_too_wide(struct tw_clock_disc *d, const struct tw_clock_point *p)
 	return false;
 }
 
-/* Judge a point by its offset from the model. */
+/* Judge the best reading by its offset from the model. */
 static enum tw_clock_verdict
-judge_point(struct tw_clock_disc *d, const struct tw_clock_point *p)
+judge_moment(struct tw_clock_disc *d, const struct moment *at)
 {
+	const struct tw_clock_point *p = &at->best;
 	const struct tw_clock *m = &d->model;
 	int64_t offset_ns = p->ref_ns - tw_clock_at(m, p->tsc).ns;
 	uint64_t age_ns = abs_u64(ticks_to_ns(p->tsc - m->tsc0, m->rate));
@@ -348,29 +429,30 @@ judge_point(struct tw_clock_disc *d, const struct tw_clock_point *p)
 		return step_to(d, p, offset_ns);
 	d->stats.outliers += d->has_suspect && is_expected; /* the old course holds */
 	d->has_suspect = false;
-	accept_point(d, p, offset_ns);
+	accept_moment(d, at);
 	return TW_CLOCK_V_ACCEPTED;
 }
 
 static enum tw_clock_verdict
-judge(struct tw_clock_disc *d, const struct tw_clock_reading *r)
+judge(struct tw_clock_disc *d, const struct tw_clock_reading *reading, size_t n)
 {
+	const struct tw_clock_reading *r = tw_clock_narrowest(reading, n);
 	const struct tw_clock_point *last = d->has_suspect ? &d->suspect : NULL;
-	struct tw_clock_point p;
+	struct moment at = {.reading = reading, .n = n};
 
 	if (r == NULL || (int64_t)(r->tsc_before - d->model.tsc0) <= 0 ||
 		(last != NULL && (int64_t)(r->tsc_before - last->tsc) <= 0)) {
 		d->stats.backward++;
 		return TW_CLOCK_V_BACKWARD;
 	}
-	p = tw_clock_point_of(r, d->freq);
-	if (is_too_wide(d, &p)) {
+	at.best = tw_clock_point_of(r, d->freq);
+	if (is_too_wide(d, &at.best)) {
 		d->stats.wide++;
 		return TW_CLOCK_V_WIDE;
 	}
-	if (d->has_hold && (int64_t)(p.tsc - d->hold_until_tsc) >= 0)
+	if (d->has_hold && (int64_t)(at.best.tsc - d->hold_until_tsc) >= 0)
 		d->has_hold = false;
-	return judge_point(d, &p);
+	return judge_moment(d, &at);
 }
 
 /* The announcement may end with the very step. */
@@ -396,7 +478,7 @@ tw_clock_disc_sample(struct tw_clock_disc *d, const struct tw_clock_reading *rea
 	if (d->model.epoch == 0)
 		return TW_CLOCK_V_NONE;
 	note_leap(d, sync);
-	v = judge(d, tw_clock_narrowest(reading, n));
+	v = judge(d, reading, n);
 	tw_clock_disc_set_sync(d, sync);
 	return v;
 }

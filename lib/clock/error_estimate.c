@@ -4,7 +4,7 @@
  * The two octets of an Error Estimate (PROTOCOL.md 4.2): S, Z, Scale (6 bits), Multiplier (8).
  * error = Multiplier * 2^(Scale - 32) s. Both ways round up: a bound may only grow.
  */
-#include "tw_clock.h"
+#include "clock_i.h"
 
 #define EE_SCALE_SHIFT 8
 #define EE_SCALE_MAX   63
@@ -14,6 +14,8 @@
 /* 2^32 / 10^9 in lowest terms is 2^23 / 5^9. */
 #define UNITS_NUM_SHIFT 23
 #define UNITS_DEN       1953125
+#define UNITS_64_NS     (1ULL << (64 - UNITS_NUM_SHIFT - 1)) /* below this 64 bits suffice */
+#define UNIT            ((unsigned __int128)TW_CLOCK_NS_PER_S << (TW_CLOCK_RATE_SHIFT - 32))
 
 static unsigned
 scale_of(uint16_t ee)
@@ -44,17 +46,13 @@ encode_large(uint64_t error_ns)
 	return (uint16_t)(TW_CLOCK_EE_S | scale << EE_SCALE_SHIFT | (unsigned)mult);
 }
 
-uint16_t
-tw_clock_ee_encode(uint64_t error_ns, bool is_synced)
+/* So many units of 2^-32 s. */
+static uint16_t
+encode_units(uint64_t v)
 {
-	uint64_t v, high, mult;
+	uint64_t high, mult;
 	unsigned scale;
 
-	if (!is_synced || error_ns == UINT64_MAX)
-		return TW_CLOCK_EE_UNKNOWN;
-	if (error_ns >= 1ULL << (64 - UNITS_NUM_SHIFT - 1))
-		return encode_large(error_ns);
-	v = ((error_ns << UNITS_NUM_SHIFT) + UNITS_DEN - 1) / UNITS_DEN;
 	if (v == 0)
 		v = 1; /* Multiplier 0 means a corrupt packet */
 	high = v >> EE_MULT_BITS;
@@ -65,6 +63,31 @@ tw_clock_ee_encode(uint64_t error_ns, bool is_synced)
 		scale++;
 	}
 	return (uint16_t)(TW_CLOCK_EE_S | scale << EE_SCALE_SHIFT | (unsigned)mult);
+}
+
+uint16_t
+tw_clock_ee_encode(uint64_t error_ns, bool is_synced)
+{
+	if (!is_synced || error_ns == UINT64_MAX)
+		return TW_CLOCK_EE_UNKNOWN;
+	if (error_ns >= UNITS_64_NS)
+		return encode_large(error_ns);
+	return encode_units(((error_ns << UNITS_NUM_SHIFT) + UNITS_DEN - 1) / UNITS_DEN);
+}
+
+uint16_t
+tw_clock_ee_of_model(const struct tw_clock *c)
+{
+	const struct tw_stamp worst = tw_clock_stamp(c, c->tsc0 + c->ee_span_tsc, TW_STAMP_TSC_TX);
+	const uint64_t error_ns = tw_clock_stamp_error_ns(&worst);
+	unsigned __int128 error; /* 2^-48 ns */
+
+	if (error_ns >= UNITS_64_NS)
+		return tw_clock_ee_of_stamp(&worst, 0);
+	error = ((unsigned __int128)(c->stamp_error_ns + (uint64_t)c->sync_error_ns)
+			<< TW_CLOCK_RATE_SHIFT) +
+		(unsigned __int128)c->ee_span_tsc * (uint64_t)c->growth + c->error_frac - ROUND_UP;
+	return encode_units((uint64_t)((error + UNIT - 1) / UNIT));
 }
 
 struct tw_clock_ee

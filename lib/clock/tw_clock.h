@@ -203,6 +203,8 @@ struct tw_clock {
 	int64_t frac0;           /* ... plus this many 2^-48 ns */
 	int64_t rate;            /* 2^-48 ns per tick */
 	int64_t growth;          /* error grows by this many 2^-48 ns per tick from the anchor */
+	int64_t overdue;         /* and by so much more beyond ee_span_tsc: a reading is overdue */
+	uint64_t error_frac;     /* at the anchor, beyond stamp_error_ns: 2^-48 ns */
 	uint64_t ticks_per_ns;   /* 2^-40 */
 	uint64_t tsc_hz;         /* measured, rounded */
 	uint64_t ee_span_tsc;    /* `ee` holds this far from the anchor */
@@ -221,6 +223,16 @@ tw_clock_at(const struct tw_clock *c, uint64_t tsc)
 {
 	__int128 q = (__int128)(int64_t)(tsc - c->tsc0) * c->rate + c->frac0;
 
+	return (tw_ns){c->ns0 + (int64_t)(q >> TW_CLOCK_RATE_SHIFT)};
+}
+
+/** The same, and how many 2^-16 ns more. */
+static inline tw_ns
+tw_clock_fine_at(const struct tw_clock *c, uint64_t tsc, uint16_t *frac)
+{
+	__int128 q = (__int128)(int64_t)(tsc - c->tsc0) * c->rate + c->frac0;
+
+	*frac = (uint16_t)(q >> (TW_CLOCK_RATE_SHIFT - 16));
 	return (tw_ns){c->ns0 + (int64_t)(q >> TW_CLOCK_RATE_SHIFT)};
 }
 
@@ -244,13 +256,15 @@ tw_clock_stamp(const struct tw_clock *c, uint64_t tsc, enum tw_stamp_source sour
 		.epoch = c->epoch,
 		.source = (uint8_t)source,
 		.is_synced = false};
+	unsigned __int128 grown = (unsigned __int128)age_tsc * (uint64_t)c->growth + c->error_frac;
 	uint64_t error_ns;
 
-	if (__builtin_expect(age_tsc > c->horizon_tsc || c->epoch == 0, 0))
-		return s;
-	error_ns =
-		c->stamp_error_ns + (uint64_t)(((unsigned __int128)age_tsc * (uint64_t)c->growth) >>
-					       TW_CLOCK_RATE_SHIFT);
+	if (__builtin_expect(age_tsc > c->ee_span_tsc || c->epoch == 0, 0)) {
+		if (age_tsc > c->horizon_tsc || c->epoch == 0)
+			return s;
+		grown += (unsigned __int128)(age_tsc - c->ee_span_tsc) * (uint64_t)c->overdue;
+	}
+	error_ns = c->stamp_error_ns + (uint64_t)(grown >> TW_CLOCK_RATE_SHIFT);
 	if (error_ns < TW_CLOCK_ERROR_UNKNOWN)
 		s.stamp_error_ns = (uint32_t)error_ns;
 	s.is_synced = c->is_synced;

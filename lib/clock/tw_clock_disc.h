@@ -4,13 +4,15 @@
  * The discipline: keeps a counter's model (struct tw_clock) on a reference clock.
  *
  * The caller reads the reference between two reads of the counter: the true offset then lies
- * inside the bracket, which makes half its width a hard bound. Each accepted reading gives a new
- * line that starts where the old one is and leads to the reference: the model slews, it never
- * steps within an epoch. A jump that no legal rate explains is a step of the reference: a new
- * epoch starts and S stays clear for a while.
+ * inside the bracket, which makes half its width a hard bound. What is known from earlier readings,
+ * carried along with what the rate may be off by, is one more bound: where the two meet is where
+ * the reference is. Each accepted reading gives a new line that starts where the old one is and
+ * leads to the reference: the model slews, it never steps within an epoch. A jump that no legal
+ * rate explains is a step of the reference: a new epoch starts and S stays clear for a while.
  *
  * Readings come every millisecond, so that a change of the reference's rate (a daemon begins
- * to slew it) is known before it amounts to much; the rate itself is taken over a second or more.
+ * to slew it) is known before it amounts to much; the rate itself is taken over as long as all
+ * readings since may lie on one course.
  *
  * Leap seconds: the model follows what the reference does. A reference that repeats or leaves out
  * a second is stepped by it: an epoch ends, S is clear for hold_ns, one-way figures across it are
@@ -34,6 +36,8 @@ struct tw_clock_reading {
 	uint64_t tsc_before;
 	tw_ns ref;
 	uint64_t tsc_after;
+	uint16_t ref_frac; /* and so many 2^-16 ns ... */
+	bool is_fine;      /* ... if it tells them: else it has left off less than a nanosecond */
 };
 
 /* What the owner of the reference says about it at the time of the readings. */
@@ -46,14 +50,14 @@ struct tw_clock_sync {
 /* Settings; 0 means the default. */
 struct tw_clock_disc_cfg {
 	uint64_t watch_ns;       /* between calls of tw_clock_disc_sample: 1 ms */
-	uint64_t interval_ns;    /* between points the rate is taken from: 100 ms */
+	uint64_t course_ns;      /* longest time the rate is taken over: 2 s */
 	uint64_t horizon_ns;     /* a model this old is not trusted: 2 s */
 	uint64_t hold_ns;        /* S stays clear this long after a step: 5 s */
 	uint64_t step_ns;        /* smallest offset that can be a step: 20 us */
 	uint32_t max_rate_ppb;   /* fastest legal change of the reference's rate: 1,000,000 */
 	uint32_t max_slew_ppb;   /* fastest correction of phase by the model: 500,000 */
-	uint32_t wander_ppb;     /* rate change to allow for until the next reading: 1,000 */
-	uint32_t granularity_ns; /* of the reference and of the stamp: 2 */
+	uint32_t wander_ppb;     /* rate change to allow for until the next reading: 100 */
+	uint32_t wander_ppb_s;   /* and within a second of the course: 1,000 */
 	uint32_t rate_error_ppb; /* of the reference against true seconds: 100,000 */
 	uint32_t max_bracket_ns; /* wider readings are never used (calibration too): 100 us */
 };
@@ -85,13 +89,16 @@ struct tw_clock_disc_stats {
 	int64_t drift_ppb;      /* rate of the reference against that found by calibration */
 };
 
-#define TW_CLOCK_DISC_POINTS 16
+#define TW_CLOCK_DISC_POINTS 32
 
-/* A point of the reference's course. */
+/* A point of the reference's course: a reading, or what was known after it. */
 struct tw_clock_point {
 	uint64_t tsc; /* middle of the bracket */
 	int64_t ref_ns;
+	int64_t frac;     /* and so many 2^-16 ns: the middle of where the reference may be ... */
+	uint64_t room;    /* ... which is this far off at most, 2^-16 ns */
 	uint64_t half_ns; /* half the bracket */
+	uint64_t rest;    /* what a reading leaves off at most, 2^-16 ns */
 };
 
 /* Private to the library; plain data, no pointers. */
@@ -99,17 +106,15 @@ struct tw_clock_disc {
 	struct tw_clock_disc_cfg cfg;
 	struct tw_clock model;
 	struct tw_clock_disc_stats stats;
-	struct tw_clock_point point[TW_CLOCK_DISC_POINTS]; /* ring: course since the last bend */
-	uint32_t point_cnt;
-	uint32_t point_idx; /* where the next goes */
-	int64_t freq;       /* rate of the reference, 2^-48 ns per tick */
-	int64_t nominal;    /* rate found by calibration, same unit */
-	uint64_t span_ns;   /* until the next point of the course; grows up to the interval */
-	struct tw_clock_point prev;    /* last accepted reading */
-	uint64_t unc_ppb;              /* half width of what freq may be, from the brackets */
-	uint64_t bend_ppb;             /* largest change of rate of late, decaying over seconds */
-	uint64_t width_ns;             /* usual bracket, slowly following */
-	uint32_t wide_cnt;             /* wide readings in a row */
+	struct tw_clock_point point[TW_CLOCK_DISC_POINTS]; /* course since the last bend */
+	uint32_t point_cnt;                                /* oldest first */
+	int64_t freq;      /* rate of the reference, 2^-48 ns per tick */
+	int64_t nominal;   /* rate found by calibration, same unit */
+	int64_t low, high; /* where the reference is, beyond the line at its anchor: 2^-16 ns */
+	uint64_t unc_ppb;  /* half of where freq may be */
+	uint64_t bend_ppb; /* largest change of rate of late, decaying over seconds */
+	uint64_t width_ns; /* usual bracket, slowly following */
+	uint32_t wide_cnt; /* wide readings in a row */
 	struct tw_clock_point suspect; /* reading that looked like a step */
 	bool has_suspect;
 	bool is_jump;            /* the suspect lies beyond any legal rate */
@@ -136,7 +141,8 @@ int tw_clock_disc_calibrate(struct tw_clock_disc *d, const struct tw_clock_readi
 
 /**
  * Follow the reference: every watch_ns, after calibration; rarer calls only state larger errors.
- * @param reading  @p n readings taken back to back; the one with the narrowest bracket is used
+ * @param reading  @p n readings taken back to back; the one with the narrowest bracket is judged,
+ *                 and the others bound the reference as well
  * @param n        1 or more; 5 filters most interruptions
  * @return what became of it; publish tw_clock_disc_model() after every call
  */

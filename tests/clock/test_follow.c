@@ -136,6 +136,37 @@ Test(follow, drift_and_wander)
 	cr_assert_eq(run.d.stats.steps, 0);
 }
 
+/* The rate swings by 10 ppm: 5 ppm more within one second, 5 ppm less within the next. */
+static void
+swing(struct run *run, uint32_t p999_max_ns)
+{
+	for (int i = 0; i < 40000; i++) {
+		sim_bend(&run->s, i / 1000 % 2 == 0 ? 5 : -5);
+		cr_assert_neq(turn(run), TW_CLOCK_V_STEPPED);
+	}
+	assert_honest_and_tight(run, p999_max_ns);
+	cr_assert_eq(run->d.stats.steps, 0);
+}
+
+Test(follow, a_rate_that_swings)
+{
+	struct run run = start(40);
+
+	swing(&run, 40);
+}
+
+/* Cross time stamps: nothing hides but what the units leave off. */
+Test(follow, a_rate_that_swings_by_exact_readings)
+{
+	struct run run = start(41);
+
+	run.s.bracket_tsc = run.s.jitter_tsc = 0;
+	for (int i = 0; i < 2000; i++)
+		turn(&run);
+	run.looks = run.breaches = 0;
+	swing(&run, 3);
+}
+
 /* A daemon slews: every second the rate changes at a moment of its own and changes back. */
 static void
 slew(uint64_t seed, int64_t ppb)
