@@ -89,21 +89,23 @@ release_hugepages() {
 	rmdir "$state_dir" 2>/dev/null || true
 }
 
-# build_tree DIR COMPILER MESON-OPTION...: configure once, then compile. One at a time: ninja goes on
-# for a while when the script above it is killed, and holds the lock (descriptor 9) meanwhile.
+# build_tree DIR COMPILER MESON-OPTION...: configure, then compile. A tree that somebody configured
+# otherwise is made anew. One at a time: ninja goes on for a while when the script above it is killed,
+# and holds the lock (descriptor 9) meanwhile.
 build_tree() {
-	local dir=$1 compiler=$2 log=$1.log
+	local dir=$1 log=$1.log options="$*"
 
-	shift 2
+	shift
 	mkdir -p "${dir%/*}"
 	{
 		flock 9
-		if [ ! -e "$dir/build.ninja" ]; then
+		if [ ! -e "$dir/build.ninja" ] || [ "$(cat "$dir/options" 2>/dev/null)" != "$options" ]; then
 			rm -rf "$dir"
-			CC=$compiler meson setup "$dir" "$@" >"$log" 2>&1 || {
+			CC=$1 meson setup "$dir" "${@:2}" >"$log" 2>&1 || {
 				cat "$log" >&2
 				die "meson setup $dir failed"
 			}
+			echo "$options" >"$dir/options"
 		fi
 		ninja -C "$dir" >"$log" 2>&1 || {
 			tail -n 40 "$log" >&2
