@@ -119,7 +119,8 @@ def test_rekeys(pair, duo):
     with pair.near.connect() as conn, duo.near.client().subscribe() as client:
         conn.subscribe("test.started")
         call = conn.ask("test.run", {"host": ENDS[1], "ike": True, "count": count, **FAST,
-                                     "interval_ns": 1_000_000, "tmax_ns": 1_000_000_000})
+                                     "interval_ns": 1_000_000, "tmax_ns": 3_000_000_000,
+                                     "timeout_ns": 2_000_000_000})
         conn.event("test.started")
         begin = time.monotonic()
         for n in range(REKEYS):

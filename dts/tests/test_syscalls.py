@@ -50,19 +50,24 @@ def watches(bed):
     return {name: Watch(bed, name) for name in ("poll", "near", "far")}
 
 
-@pytest.fixture(scope="module")
-def alone(bed, watches):
-    """Both ends in one appliance, on rings."""
-    key = rig.secret_file(bed)
-    return appliance.start(bed, bed.netns("poll"), "poll", before=watches["poll"].before, config=(
-        POLL, "set config server_allow_open 127.0.0.0/8", "set config server_count 1024",
-        f"add key {rig.KEY_ID} file {key}"), options=("--netsim",))
+@pytest.fixture(scope="module", params=("rings", "memif"))
+def polling(request, bed, watches):
+    """Appliances that poll, the sender last; their watches; the address to measure.
 
-
-@pytest.fixture(scope="module")
-def pair(bed, watches):
-    return rig.memif_pair(bed, settings=(POLL,),
-                          before={name: watch.before for name, watch in watches.items()})
+    rings: one appliance, both ends on the simulated wire. One rig at a time: the other one's
+    polling lcores would take the CPUs.
+    """
+    if request.param == "rings":
+        key = rig.secret_file(bed)
+        box = appliance.start(bed, bed.netns("poll"), "poll", before=watches["poll"].before, config=(
+            POLL, "set config server_allow_open 127.0.0.0/8", "set config server_count 1024",
+            f"add key {rig.KEY_ID} file {key}"), options=("--netsim",))
+        yield (box,), (watches["poll"],), FAR
+        box.stop()
+    else:
+        pair = rig.memif_pair(bed, settings=(POLL,),
+                              before={name: watch.before for name, watch in watches.items()})
+        yield (pair.far, pair.near), (watches["far"], watches["near"]), rig.FAR["v4"]
 
 
 def data_thread(box):
@@ -139,21 +144,11 @@ def check(bed, boxes, watches, host, mode):
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_on_rings(bed, alone, watches, mode):
-    """One data lcore, sender and reflector, on the rings of the simulated wire.
+def test_polling(bed, polling, mode):
+    """A polling sender and a polling reflector, on one data lcore or on one each.
 
-    Steps: idle poll; 1,000 packets a second; strace and the counting library on the data lcore.
-    Verify: packets flowed; no system call, no signal, no allocation, no lock.
+    Steps: idle poll; 1,000 packets a second; strace and the counting library on the data lcores.
+    Verify: packets flowed; no system call, no signal, no allocation, no lock on any.
     """
-    check(bed, (alone,), (watches["poll"],), FAR, mode)
-
-
-@pytest.mark.parametrize("mode", MODES)
-def test_on_memif(bed, pair, watches, mode):
-    """A sender and a reflector, each with a polling data lcore, over memif.
-
-    Steps: idle poll on both; 1,000 packets a second; strace and the counting library on both data
-        lcores.
-    Verify: packets flowed; no system call, no signal, no allocation, no lock on either.
-    """
-    check(bed, (pair.far, pair.near), (watches["far"], watches["near"]), rig.FAR["v4"], mode)
+    boxes, watches, host = polling
+    check(bed, boxes, watches, host, mode)
