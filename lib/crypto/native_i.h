@@ -11,6 +11,8 @@
 #ifndef NATIVE_I_H
 #define NATIVE_I_H
 
+#include <stdbool.h>
+
 #include "tw_engine.h"
 
 /* HMAC-SHA1-128 of one packet. */
@@ -31,6 +33,13 @@ void native_pair_tags(
 
 /** The blocks themselves, encrypted. */
 void native_pair_blocks(
+	const struct tw_crypto_tkey *key, uint32_t seq, struct tw_engine_pair *pair, unsigned n);
+
+/* With AVX-512 (native_wide.c), for @p n texts, 1..NATIVE_WIDE_LANES; parameters as above. */
+#define NATIVE_WIDE_LANES 16
+bool native_wide_supported(void);
+void native_wide_hmac(const struct native_hmac *h, unsigned n, unsigned len);
+void native_wide_pair_tags(
 	const struct tw_crypto_tkey *key, uint32_t seq, struct tw_engine_pair *pair, unsigned n);
 
 /** AES-128-CBC, IV 0, of @p n packets of one cover (16, 32, 96), buf in place. */

@@ -191,7 +191,7 @@ tw_engine_open(struct tw_engine *eng, struct tw_engine_job *job, unsigned n)
  * Compute the pairs of @p n numbers from @p seq on, which wrap at 2^32.
  *
  * Context: as tw_engine_seal().
- * @param n     1..TW_ENGINE_BURST_MAX; multiples of 8 fill all lanes
+ * @param n     1..TW_ENGINE_BURST_MAX; multiples of 16 fill all lanes
  * @param pair  secret memory
  * @return false if the engine failed: @p pair must not be used
  */

@@ -41,7 +41,7 @@
 #define TW_PAIRS_WINDOW  256 /* pairs of a window; a power of two */
 #define TW_PAIRS_AHEAD   48  /* of them for numbers still to come, when it is full */
 #define TW_PAIRS_NEAR    192 /* positions this far apart share a window */
-#define TW_PAIRS_UNIT    8   /* pairs are computed in multiples of this: full lanes */
+#define TW_PAIRS_UNIT    16  /* pairs are computed in multiples of this: full lanes */
 #define TW_PAIRS_CREDIT  4   /* pairs that a packet earns its session */
 #define TW_PAIRS_IDLE_NS 2000000000LL
 /* A session borrows if its packets are no further apart: well before its lease would idle out. */
