@@ -23,13 +23,13 @@ tw_gaps_new(uint64_t tsc_hz)
 }
 
 void
-tw_gaps_note(struct tw_gaps *g, uint64_t begin_tsc, uint64_t end_tsc)
+tw_gaps_note(struct tw_gaps *g, uint64_t begin_tsc, uint64_t end_tsc, uint64_t lost_tsc)
 {
 	const uint64_t cnt = atomic_load_explicit(&g->cnt, memory_order_relaxed);
 	const uint64_t lost = atomic_load_explicit(&g->lost_tsc, memory_order_relaxed);
 
-	g->gap[cnt % TW_GAPS_KEPT] = (struct tw_gap){begin_tsc, end_tsc};
-	atomic_store_explicit(&g->lost_tsc, lost + (end_tsc - begin_tsc), memory_order_relaxed);
+	g->gap[cnt % TW_GAPS_KEPT] = (struct tw_gap){begin_tsc, end_tsc, lost_tsc};
+	atomic_store_explicit(&g->lost_tsc, lost + lost_tsc, memory_order_relaxed);
 	atomic_store_explicit(&g->cnt, cnt + 1, memory_order_release);
 }
 

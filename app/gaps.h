@@ -21,7 +21,8 @@
 #define TW_GAPS_COST_MAX 2000 /* ns of work a packet may take */
 
 struct tw_gap {
-	uint64_t begin_tsc, end_tsc;
+	uint64_t begin_tsc, end_tsc; /* of the turn it fell into */
+	uint64_t lost_tsc;           /* of that */
 };
 
 struct tw_gaps {
@@ -49,8 +50,8 @@ struct tw_spinner {
 /** @return NULL if out of memory. @p tsc_hz  measured rate of the counter */
 struct tw_gaps *tw_gaps_new(uint64_t tsc_hz);
 
-/** A gap was found. Context: who notes. */
-void tw_gaps_note(struct tw_gaps *g, uint64_t begin_tsc, uint64_t end_tsc);
+/** A gap was found in a turn. Context: who notes. */
+void tw_gaps_note(struct tw_gaps *g, uint64_t begin_tsc, uint64_t end_tsc, uint64_t lost_tsc);
 
 /** Spin for what was asked. Context: the lcore. @param limit_tsc  what counts as a gap */
 void tw_spinner_run(struct tw_spinner *s, uint64_t limit_tsc);
@@ -62,7 +63,7 @@ tw_gaps_turn(struct tw_gaps *g, uint64_t end_tsc, unsigned work)
 	const uint64_t took_tsc = end_tsc - g->last_tsc;
 
 	if (__builtin_expect(took_tsc > g->limit_tsc + work * g->cost_tsc, 0)) {
-		tw_gaps_note(g, g->last_tsc, end_tsc);
+		tw_gaps_note(g, g->last_tsc, end_tsc, took_tsc);
 	} else if (work > 0) {
 		/* up and down by equal steps: it settles at the median */
 		if (took_tsc > work * g->cost_tsc && g->cost_tsc < g->cost_max_tsc)

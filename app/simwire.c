@@ -221,10 +221,8 @@ data_gaps_take(struct tw_simwire *w, unsigned lcore, bool keeps)
 	do {
 		n = tw_dp_gaps_get(w->app->dp, lcore, &w->data_next[lcore], gap, GAPS_A_TIME);
 		for (unsigned i = 0; i < n && keeps; i++)
-			tw_gaps_note(w->data_gaps[lcore],
-				gap[i].end_tsc -
-					(uint64_t)tw_clock_ns_to_tsc(wire, (int64_t)gap[i].len_ns),
-				gap[i].end_tsc);
+			tw_gaps_note(w->data_gaps[lcore], gap[i].begin_tsc, gap[i].end_tsc,
+				(uint64_t)tw_clock_ns_to_tsc(wire, (int64_t)gap[i].len_ns));
 	} while (n == GAPS_A_TIME);
 }
 

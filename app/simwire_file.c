@@ -74,9 +74,10 @@ put_gaps(struct tw_simwire *w, FILE *out, const char *name, const struct tw_gaps
 	const uint64_t cnt = atomic_load_explicit(&g->cnt, memory_order_acquire);
 
 	for (uint64_t i = cnt > TW_GAPS_KEPT ? cnt - TW_GAPS_KEPT : 0; i < cnt; i++)
-		fprintf(out, "%s,%" PRId64 ",%" PRId64 "\n", name,
+		fprintf(out, "%s,%" PRId64 ",%" PRId64 ",%" PRId64 "\n", name,
 			tw_simdev_wire_ns(wire, g->gap[i % TW_GAPS_KEPT].begin_tsc),
-			tw_simdev_wire_ns(wire, g->gap[i % TW_GAPS_KEPT].end_tsc));
+			tw_simdev_wire_ns(wire, g->gap[i % TW_GAPS_KEPT].end_tsc),
+			tw_clock_tsc_to_ns(wire, (int64_t)g->gap[i % TW_GAPS_KEPT].lost_tsc));
 }
 
 static void *
@@ -94,7 +95,7 @@ dump_main(void *arg)
 	d->has_failed = ferror(d->out) != 0;
 	d->has_failed |= fclose(d->out) != 0;
 	if (d->gaps != NULL) {
-		fputs("lcore,begin_ns,end_ns\n", d->gaps);
+		fputs("lcore,begin_ns,end_ns,lost_ns\n", d->gaps);
 		put_gaps(w, d->gaps, "wire", w->gaps);
 		for (unsigned i = 0; i < w->app->data_lcore_cnt; i++) {
 			snprintf(name, sizeof(name), "data%u", i);

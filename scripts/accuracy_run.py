@@ -170,19 +170,22 @@ def rows(path):
 
 
 class Gaps:
-    """When each polling lcore was away, between two wire times."""
+    """Turns in which each polling lcore was away, between two wire times: (begin, end); and how much
+    of them was lost."""
 
     def __init__(self, path, begin, end):
-        self.by_lcore, self.span = {}, end - begin
+        self.by_lcore, self.lost, self.span = {}, {}, end - begin
         for row in rows(path):
             a, b = int(row["begin_ns"]), int(row["end_ns"])
             if b > begin and a < end:
                 self.by_lcore.setdefault(row["lcore"], []).append((a, b))
+                self.lost.setdefault(row["lcore"], []).append(int(row["lost_ns"]))
 
     def share_pct(self, lcore, spins):
         """Of the time between spins."""
         span = self.span - sum(b - a for a, b in spins.windows)
-        return 100 * sum(b - a for a, b in self.by_lcore.get(lcore, ())
+        return 100 * sum(lost for (a, b), lost in zip(self.by_lcore.get(lcore, ()),
+                                                      self.lost.get(lcore, ()))
                          if not (spins.touch(a) or spins.touch(b))) / span
 
     def lcores(self):

@@ -61,7 +61,9 @@ engine_make(struct tw_dp_lcore *lc, const char *name)
 static void
 ests_seed(struct tw_dp_lcore *lc)
 {
-	const struct est first = {.mean_tsc = EST_FIRST_TSC, .dev_tsc = EST_FIRST_TSC / 2};
+	const struct est first = {.mean_tsc = EST_FIRST_TSC,
+		.dev_tsc = EST_FIRST_TSC / 2,
+		.top = 2 * EST_FIRST_TSC << EST_TOP_SHIFT};
 
 	for (unsigned i = 0; i < EST_CLASSES; i++)
 		lc->est_stamp[i] = lc->est_tx[i] = lc->est_seal[i] = first;

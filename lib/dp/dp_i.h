@@ -28,6 +28,9 @@
 #define TICK_NS       1000000 /* between two looks at what time alone brings */
 #define HDR_MAX       (RTE_ETHER_HDR_LEN + 2 * 4 + 40 + 8)
 #define EST_FIRST_TSC 1000 /* durations nobody has measured yet */
+#define EST_GAP       16   /* what takes so many times as long as usual was preempted */
+#define EST_TOP_SHIFT 16
+#define EST_TOP_DOWN  14
 #define EST_CLASSES   6    /* bursts of 1, 2..3, 4..7, ... 32 */
 #define TURN_CLASSES  9    /* turns with 0, 1, 2..3, ... 64 and more to do, and with upkeep */
 #define GAP_NS        5000 /* a turn this much longer than usual lost its CPU */
@@ -99,6 +102,7 @@ struct cmd {
 struct est {
 	uint64_t mean_tsc;
 	uint64_t dev_tsc;
+	uint64_t top; /* hardly one in a thousand takes longer, gaps apart: 2^-16 ticks */
 };
 
 /* What control publishes of a port's NIC. */
@@ -141,7 +145,7 @@ struct lc_port {
 /* A gap, for control to read while the next ones come. */
 struct gap {
 	_Atomic uint64_t len_ns; /* 0: being written */
-	_Atomic uint64_t end_tsc;
+	_Atomic uint64_t begin_tsc, end_tsc;
 	_Atomic uint64_t no;
 };
 
@@ -184,7 +188,8 @@ struct scratch {
 	struct tw_metrics_sample sample[BURST];
 	struct tw_sess_stamp tx_stamp[BURST]; /* departures, if each has its own */
 	struct tw_sess_stamp tx_one;          /* or one of all */
-	uint64_t tx_by_tsc;                   /* all handed over by then, says the stamp */
+	uint64_t hand_by_tsc;                 /* handing over begins by then, says the stamp */
+	uint64_t tx_by_tsc;                   /* all handed over by then */
 	uint64_t seal_by_tsc;                 /* or the prediction */
 	uint8_t job_of[BURST];                /* job whose frame stands in tx[] */
 };
@@ -339,12 +344,27 @@ est_add(struct est *e, uint64_t took_tsc)
 		e->mean_tsc -= away / 2;
 	} else {
 		away = took_tsc - e->mean_tsc;
-		if (away > 16 * e->mean_tsc)
-			away = 16 * e->mean_tsc;
+		if (away > EST_GAP * e->mean_tsc)
+			away = EST_GAP * e->mean_tsc;
 		e->mean_tsc += (away < e->mean_tsc ? away : e->mean_tsc) / 16;
 	}
 	e->dev_tsc += away / 8;
 	e->dev_tsc -= e->dev_tsc / 8;
+}
+
+/*
+ * What hardly anything takes longer than: half way up to what does, and down by so little that it
+ * takes some thousand others to make up for it.
+ */
+static inline void
+est_top(struct est *e, uint64_t took_tsc)
+{
+	const uint64_t took = took_tsc << EST_TOP_SHIFT, mean = e->mean_tsc << EST_TOP_SHIFT;
+
+	if (likely(took <= e->top))
+		e->top -= (e->top - (e->top < mean ? e->top : mean)) >> EST_TOP_DOWN;
+	else if (took_tsc <= EST_GAP * e->mean_tsc)
+		e->top += (took - e->top) / 2;
 }
 
 /* The clock of a port's stamps. */

@@ -7,7 +7,7 @@
 #include "gaps.h"
 
 void
-gap_note(struct tw_dp_lcore *lc, uint64_t now_tsc, uint64_t excess_tsc)
+gap_note(struct tw_dp_lcore *lc, uint64_t now_tsc, uint64_t took_tsc, uint64_t excess_tsc)
 {
 	const uint64_t no = tw_ctr_get(&lc->ctr[TW_DP_CTR_GAPS]);
 	const int64_t len_ns = tw_clock_tsc_to_ns(&lc->clock[0], (int64_t)excess_tsc);
@@ -17,6 +17,7 @@ gap_note(struct tw_dp_lcore *lc, uint64_t now_tsc, uint64_t excess_tsc)
 		return; /* no model yet */
 	atomic_store_explicit(&g->len_ns, 0, memory_order_relaxed);
 	atomic_thread_fence(memory_order_release);
+	atomic_store_explicit(&g->begin_tsc, now_tsc - took_tsc, memory_order_relaxed);
 	atomic_store_explicit(&g->end_tsc, now_tsc, memory_order_relaxed);
 	atomic_store_explicit(&g->no, no, memory_order_relaxed);
 	atomic_store_explicit(&g->len_ns, (uint64_t)len_ns, memory_order_release);
@@ -70,6 +71,8 @@ tw_dp_gaps_get(const struct tw_dp *dp, unsigned lcore_idx, uint64_t *next, struc
 	for (; *next < now && got < n; (*next)++) {
 		const struct gap *g = &lc->gap[*next % GAP_KEPT];
 		const uint64_t len_ns = atomic_load_explicit(&g->len_ns, memory_order_acquire);
+		const uint64_t begin_tsc =
+			atomic_load_explicit(&g->begin_tsc, memory_order_relaxed);
 		const uint64_t end_tsc = atomic_load_explicit(&g->end_tsc, memory_order_relaxed);
 		const uint64_t no = atomic_load_explicit(&g->no, memory_order_relaxed);
 
@@ -77,7 +80,8 @@ tw_dp_gaps_get(const struct tw_dp *dp, unsigned lcore_idx, uint64_t *next, struc
 		if (no != *next || len_ns == 0 ||
 			len_ns != atomic_load_explicit(&g->len_ns, memory_order_relaxed))
 			continue;
-		out[got++] = (struct tw_dp_gap){.end_tsc = end_tsc, .len_ns = len_ns};
+		out[got++] = (struct tw_dp_gap){
+			.begin_tsc = begin_tsc, .end_tsc = end_tsc, .len_ns = len_ns};
 	}
 	return got;
 }

@@ -12,8 +12,8 @@
 
 #define GAP_LEARN 64 /* so slowly does what is usual follow */
 
-/** A turn took so much longer than usual. Slow path of gap_watch(). */
-void gap_note(struct tw_dp_lcore *lc, uint64_t now_tsc, uint64_t excess_tsc);
+/** A turn took so long, and so much longer than usual. Slow path of gap_watch(). */
+void gap_note(struct tw_dp_lcore *lc, uint64_t now_tsc, uint64_t took_tsc, uint64_t excess_tsc);
 
 /** What of this lcore's gaps fell on a session since the last call; and since its start. */
 void gap_take(struct tw_dp_lcore *lc, struct dp_sender *sn, struct tw_metrics_interval *iv);
@@ -30,7 +30,7 @@ gap_watch(struct tw_dp_lcore *lc, uint64_t now_tsc)
 
 	lc->turn_tsc = now_tsc;
 	if (unlikely(took_tsc > 2 * usual->mean_tsc + lc->gap_tsc))
-		gap_note(lc, now_tsc, took_tsc - usual->mean_tsc);
+		gap_note(lc, now_tsc, took_tsc, took_tsc - usual->mean_tsc);
 	if (lc->turn_class == 0)
 		return; /* what finds nothing to do takes no time worth learning */
 	/* equal steps up and down settle at the median, whatever gaps there are */

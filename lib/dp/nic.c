@@ -139,7 +139,7 @@ nic_schedule(struct tw_dp_lcore *lc, struct lc_port *lp, unsigned n, uint64_t re
 
 	if (!is_usable(lc, lp))
 		return false;
-	scr->tx_by_tsc = ready_tsc + lead_tsc;
+	scr->tx_by_tsc = scr->hand_by_tsc = ready_tsc + lead_tsc;
 	at = nic_ticks_at(lc, lp, scr->tx_by_tsc);
 	/* one queue keeps its order; a clock that was set back starts anew */
 	if ((int64_t)(lp->sched_last - at) > 0 && lp->sched_last - at < ahead)

@@ -312,19 +312,23 @@ transmit(struct tw_dp_lcore *lc, struct lc_port *lp, unsigned n, bool is_predict
 	uint64_t seal_tsc)
 {
 	struct scratch *scr = lc->scr;
-	struct departed d = {.stamp_tsc = rte_rdtsc()};
-	const struct tw_sess_stamp *t3 = departures(lc, lp, n, d.stamp_tsc);
-	unsigned sent;
+	struct departed d = {.seal_tsc = is_predicted ? seal_tsc : 0};
+	const struct tw_sess_stamp *t3;
+	unsigned sent, tries = DEPART_TRIES;
 
-	stamp_all(lc, lp, n, t3, t3 == scr->tx_stamp);
+	do {
+		d.stamp_tsc = rte_rdtsc();
+		t3 = departures(lc, lp, n, d.stamp_tsc);
+		stamp_all(lc, lp, n, t3, t3 == scr->tx_stamp);
+		d.tx_tsc = rte_rdtsc();
+	} while (--tries > 0 && departure_is_missed(lc, n, &d));
 	phase_end(lc, PHASE_STAMP);
-	if (is_predicted)
-		d.seal_tsc = seal_tsc;
-	d.tx_tsc = rte_rdtsc();
 	sent = lp->is_live ? rte_eth_tx_burst(lp->eth_id, lp->queue, scr->tx, (uint16_t)n) : 0;
 	d.end_tsc = rte_rdtsc();
 	phase_end(lc, PHASE_TX);
 	departure_learn(lc, lp, n, n, &d);
+	if (unlikely((int64_t)(d.end_tsc - (is_predicted ? scr->seal_by_tsc : scr->tx_by_tsc)) > 0))
+		count(lc, TW_DP_CTR_REPLY_LATE, sent);
 	for (unsigned k = sent; k < n; k++) {
 		scr->rjob[scr->job_of[k]].is_refused = true;
 		drop(lc, scr->tx[k], TW_DP_CTR_REPLY_TX_FULL);

@@ -370,8 +370,8 @@ const char *tw_dp_engine(const struct tw_dp *dp, unsigned lcore_idx, const char 
 
 /* Time in which a data lcore did not run though it should have (hypervisor, scheduler). */
 struct tw_dp_gap {
-	uint64_t end_tsc;
-	uint64_t len_ns;
+	uint64_t begin_tsc, end_tsc; /* of the turn it fell into; where in it nobody knows */
+	uint64_t len_ns;             /* how much of that was lost */
 };
 
 /**

@@ -193,16 +193,14 @@ left_late(struct tw_dp_lcore *lc, const struct lc_port *lp, unsigned sent, uint6
 	count(lc, TW_DP_CTR_LEFT_LATE, sent);
 }
 
-/* Stamp and send the jobs of one port, in order. */
-static void
-transmit(struct tw_dp_lcore *lc, struct lc_port *lp, unsigned n, unsigned burst, uint64_t seal_tsc)
+/* @return whether some request carries a predicted departure */
+static bool
+stamp_all(struct tw_dp_lcore *lc, const struct lc_port *lp, unsigned n,
+	const struct tw_sess_stamp *t1)
 {
 	struct scratch *scr = lc->scr;
-	struct departed d = {.stamp_tsc = rte_rdtsc()};
-	const struct tw_sess_stamp *t1 = departures(lc, lp, n, d.stamp_tsc);
 	const unsigned t1_step = t1 == scr->tx_stamp;
 	bool is_predicted = false;
-	unsigned sent;
 
 	for (unsigned k = 0; k < n; k++, t1 += t1_step) {
 		const uint64_t t1_sum =
@@ -215,9 +213,23 @@ transmit(struct tw_dp_lcore *lc, struct lc_port *lp, unsigned n, unsigned burst,
 		if (t1_step != 0) /* T1 stands already */
 			scr->tx[k]->ol_flags &= ~lp->port->tx_sched_flag;
 	}
-	if (is_predicted)
-		d.seal_tsc = seal_tsc;
-	d.tx_tsc = rte_rdtsc();
+	return is_predicted;
+}
+
+/* Stamp and send the jobs of one port, in order. */
+static void
+transmit(struct tw_dp_lcore *lc, struct lc_port *lp, unsigned n, unsigned burst, uint64_t seal_tsc)
+{
+	struct scratch *scr = lc->scr;
+	unsigned sent, tries = DEPART_TRIES;
+	struct departed d = {0};
+
+	do {
+		d.stamp_tsc = rte_rdtsc();
+		d.seal_tsc =
+			stamp_all(lc, lp, n, departures(lc, lp, n, d.stamp_tsc)) ? seal_tsc : 0;
+		d.tx_tsc = rte_rdtsc();
+	} while (--tries > 0 && departure_is_missed(lc, n, &d));
 	sent = rte_eth_tx_burst(lp->eth_id, lp->queue, scr->tx, (uint16_t)n);
 	d.end_tsc = rte_rdtsc();
 	departure_learn(lc, lp, n, burst, &d);

@@ -357,6 +357,9 @@ Test(collect, attaches_gaps_to_the_interval_in_which_they_fell)
 	n = tw_dp_gaps_get(b->dp, 0, &next, gap, TW_ARRAY_SIZE(gap));
 	cr_assert_eq(next, st.ctr[TW_DP_CTR_GAPS]);
 	cr_assert_gt(n, 0);
+	for (unsigned i = 0; i < n; i++) /* the turn holds the gap */
+		cr_assert_geq(gap[i].end_tsc - gap[i].begin_tsc,
+			(uint64_t)tw_clock_ns_to_tsc(&b->clock, (int64_t)gap[i].len_ns) * 99 / 100);
 	cr_assert_eq(tw_dp_gaps_get(b->dp, 0, &next, gap, TW_ARRAY_SIZE(gap)), 0);
 	bed_free(b);
 }
