@@ -108,10 +108,12 @@ tw_clock_ntp_s(tw_ns t)
 static inline tw_ns
 tw_clock_ntp_near(uint64_t ntp, int64_t near_s)
 {
-	int32_t away_s = (int32_t)((uint32_t)(ntp >> 32) - (uint32_t)near_s);
-	uint64_t rest = ((ntp & UINT32_MAX) * (uint64_t)TW_CLOCK_NS_PER_S + (1U << 31)) >> 32;
+	/* from the second of near, 2^-32 s: the era is what is nearest */
+	const int64_t away = (int64_t)(ntp - ((uint64_t)near_s << 32));
+	const uint64_t rest = ((ntp & UINT32_MAX) * (uint64_t)TW_CLOCK_NS_PER_S + (1U << 31)) >> 32;
 
-	return (tw_ns){(near_s + away_s - TW_CLOCK_NTP_UNIX_S) * TW_CLOCK_NS_PER_S + (int64_t)rest};
+	return (tw_ns){(near_s - TW_CLOCK_NTP_UNIX_S) * TW_CLOCK_NS_PER_S +
+		       (away >> 32) * TW_CLOCK_NS_PER_S + (int64_t)rest};
 }
 
 /**

@@ -32,54 +32,55 @@ fold_delays(struct tw_metrics *m, struct batch *b, enum measure which, struct tw
 		span_add_all(span, &sums, n);
 }
 
-/*
- * RFC 3550 6.4.1, times 16. The value stays below 16 times the largest difference: 64 bits do, up
- * to 2^57 ns.
- */
-static void
-smooth(struct ipdv *v, const int64_t *diff_ns, unsigned n)
+#define IPDVS 3
+
+/* A value below 16 times the largest difference fits 64 bits if that one is below. */
+#define SMOOTH_NARROW (1LL << 57)
+
+static bool
+is_narrow(const struct ipdv *v)
 {
-	int64_t s = (int64_t)v->smoothed_x16_ns;
-
-	if (v->max_ns >= 1LL << 57 || v->min_ns <= -(1LL << 57)) {
-		for (unsigned i = 0; i < n; i++) {
-			const int64_t abs_ns = diff_ns[i] < 0 ? -diff_ns[i] : diff_ns[i];
-
-			v->smoothed_x16_ns += abs_ns - (v->smoothed_x16_ns >> 4);
-		}
-		return;
-	}
-	for (unsigned i = 0; i < n; i++)
-		s += (diff_ns[i] < 0 ? -diff_ns[i] : diff_ns[i]) - (s >> 4);
-	v->smoothed_x16_ns = s;
+	return v->max_ns < SMOOTH_NARROW && v->min_ns > -SMOOTH_NARROW;
 }
 
 static void
-fold_differences(struct tw_metrics *m, struct ipdv *v, const int64_t *diff_ns, unsigned n)
+smooth_wide(struct ipdv *v, const int64_t *diff_ns, unsigned n)
 {
-	int64_t up[2 * BATCH_REPLIES], down[2 * BATCH_REPLIES];
-	unsigned up_cnt = 0, down_cnt = 0;
-	struct tw_metrics_hist_sums sums;
+	for (unsigned i = 0; i < n; i++) {
+		const int64_t abs_ns = diff_ns[i] < 0 ? -diff_ns[i] : diff_ns[i];
 
-	for (unsigned i = 0; i < n; i++) { /* no branch: the sign is as good as random */
-		const bool is_down = diff_ns[i] < 0;
+		v->smoothed_x16_ns += abs_ns - (v->smoothed_x16_ns >> 4);
+	}
+}
 
-		up[up_cnt] = diff_ns[i];
-		down[down_cnt] = -diff_ns[i];
-		up_cnt += !is_down;
-		down_cnt += is_down;
+static inline int64_t
+smooth_one(int64_t s, int64_t diff_ns)
+{
+	return s + (diff_ns < 0 ? -diff_ns : diff_ns) - (s >> 4);
+}
+
+/* RFC 3550 6.4.1, times 16. Each value waits for the one before: three chains side by side. */
+static void
+smooth(struct ipdv *const v[IPDVS], const int64_t *const diff_ns[IPDVS], unsigned n)
+{
+	int64_t a, b, c;
+
+	if (__builtin_expect(!is_narrow(v[0]) || !is_narrow(v[1]) || !is_narrow(v[2]), 0)) {
+		for (unsigned i = 0; i < IPDVS; i++)
+			smooth_wide(v[i], diff_ns[i], n);
+		return;
 	}
-	if (up_cnt != 0) {
-		sums = tw_metrics_hist_add_all(&v->up, &m->pool, up, up_cnt);
-		v->min_ns = sums.min < v->min_ns ? sums.min : v->min_ns;
-		v->max_ns = sums.max > v->max_ns ? sums.max : v->max_ns;
+	a = (int64_t)v[0]->smoothed_x16_ns;
+	b = (int64_t)v[1]->smoothed_x16_ns;
+	c = (int64_t)v[2]->smoothed_x16_ns;
+	for (unsigned i = 0; i < n; i++) {
+		a = smooth_one(a, diff_ns[0][i]);
+		b = smooth_one(b, diff_ns[1][i]);
+		c = smooth_one(c, diff_ns[2][i]);
 	}
-	if (down_cnt != 0) {
-		sums = tw_metrics_hist_add_all(&v->down, &m->pool, down, down_cnt);
-		v->min_ns = -sums.max < v->min_ns ? -sums.max : v->min_ns;
-		v->max_ns = -sums.min > v->max_ns ? -sums.min : v->max_ns;
-	}
-	smooth(v, diff_ns, n);
+	v[0]->smoothed_x16_ns = a;
+	v[1]->smoothed_x16_ns = b;
+	v[2]->smoothed_x16_ns = c;
 }
 
 static void
@@ -87,14 +88,23 @@ fold_ipdv(struct tw_metrics *m, struct batch *b)
 {
 	const unsigned n = b->cnt[M_IPDV_FORWARD];
 	int64_t net_ns[2 * BATCH_REPLIES];
+	struct ipdv *const v[IPDVS] = {&m->ipdv_forward, &m->ipdv_reverse, &m->ipdv_round_trip_net};
+	const int64_t *const diff_ns[IPDVS] = {
+		b->ns[M_IPDV_FORWARD], b->ns[M_IPDV_REVERSE], net_ns};
 
 	if (n == 0)
 		return;
 	for (unsigned i = 0; i < n; i++)
 		net_ns[i] = b->ns[M_IPDV_FORWARD][i] + b->ns[M_IPDV_REVERSE][i];
-	fold_differences(m, &m->ipdv_forward, b->ns[M_IPDV_FORWARD], n);
-	fold_differences(m, &m->ipdv_reverse, b->ns[M_IPDV_REVERSE], n);
-	fold_differences(m, &m->ipdv_round_trip_net, net_ns, n);
+	for (unsigned i = 0; i < IPDVS; i++) {
+		int64_t min_ns, max_ns;
+
+		tw_metrics_hist_add_signed(
+			&v[i]->up, &v[i]->down, &m->pool, diff_ns[i], n, &min_ns, &max_ns);
+		v[i]->min_ns = min_ns < v[i]->min_ns ? min_ns : v[i]->min_ns;
+		v[i]->max_ns = max_ns > v[i]->max_ns ? max_ns : v[i]->max_ns;
+	}
+	smooth(v, diff_ns, n);
 }
 
 void

@@ -33,6 +33,23 @@ batch_add(struct batch *b, enum measure which, int64_t ns)
 	b->ns[which][b->cnt[which]++] = ns;
 }
 
+/* Where the next delay of a measure goes. */
+static inline int64_t *
+batch_end(struct batch *b, enum measure which)
+{
+	return &b->ns[which][b->cnt[which]];
+}
+
+/* Room for @p n delays, which are to be written there. */
+static inline int64_t *
+batch_room(struct batch *b, enum measure which, unsigned n)
+{
+	int64_t *at = batch_end(b, which);
+
+	b->cnt[which] += n;
+	return at;
+}
+
 /** Into the distributions and the current interval; the batch is empty then. */
 void tw_metrics_fold(struct tw_metrics *m, struct batch *b);
 

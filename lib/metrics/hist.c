@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "tw_metrics_hist.h"
+#include "vectors.h"
 
 #define LEVELS TW_METRICS_HIST_LEVELS
 #define SUB    TW_METRICS_HIST_SUB
@@ -164,16 +165,6 @@ lower(struct tw_metrics_hist *h, struct tw_metrics_hist_pool *pool, int64_t anch
 
 /* Adding ------------------------------------------------------------------------------------- */
 
-/*
- * The one loop over all samples is plain C that the compiler turns into vectors; it is compiled for
- * several kinds of CPU, of which the best is picked when the program is loaded.
- */
-#if defined(__x86_64__) && !defined(__clang__)
-#define VECTORS __attribute__((target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4")))
-#else
-#define VECTORS
-#endif
-
 /* Where samples belong. */
 struct places {
 	int64_t min, max;
@@ -227,6 +218,27 @@ wide_sum(const int64_t *ns, unsigned n)
 	return sum;
 }
 
+/* Count @p n samples in a bin of their level. */
+static inline void
+count_place(struct tw_metrics_hist *h, struct tw_metrics_hist_pool *pool, uint32_t idx, unsigned n)
+{
+	h->bin[idx] = (uint16_t)(h->bin[idx] + n);
+	if (__builtin_expect(h->bin[idx] < n, 0))
+		put(h, pool, idx, 1U << 16);
+}
+
+/* Stamps of a burst make many samples equal: those in a row are counted at once. */
+static void
+count_places(struct tw_metrics_hist *h, struct tw_metrics_hist_pool *pool, const uint32_t *idx,
+	unsigned n)
+{
+	for (unsigned i = 0, end; i < n; i = end) {
+		for (end = i + 1; end < n && idx[end] == idx[i]; end++)
+			;
+		count_place(h, pool, idx[i], end - i);
+	}
+}
+
 #define NARROW (1LL << 56) /* so many of these fit 64 bits */
 
 struct tw_metrics_hist_sums
@@ -254,11 +266,89 @@ tw_metrics_hist_add_all(
 		return out;
 	}
 	h->levels |= p.levels;
-	for (unsigned i = 0; i < n; i++) {
-		if (__builtin_expect(++h->bin[p.idx[i]] == 0, 0))
-			put(h, pool, p.idx[i], 1U << 16);
-	}
+	count_places(h, pool, p.idx, n);
 	return out;
+}
+
+/* Of either sign, with distance and sums of both. */
+struct signed_places {
+	int64_t min, max;
+	uint64_t sum, amount; /* modulo 2^64: of the samples, and of their amounts */
+	uint32_t up_levels, down_levels;
+	uint32_t down_cnt;
+	uint32_t highest;
+	uint32_t idx[TW_METRICS_HIST_ADD_MAX]; /* of the amounts */
+};
+
+/* As find_places() of the amounts: from an anchor of 0 on the border is that of the level. */
+VECTORS static void
+find_signed_places(struct signed_places *restrict p, const int64_t *restrict ns, unsigned n)
+{
+	int64_t min = INT64_MAX, max = INT64_MIN;
+	uint32_t up_levels = 0, down_levels = 0, down_cnt = 0, highest = 0;
+	uint64_t sum = 0, amount = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		const int64_t v = ns[i];
+		const uint64_t abs = v < 0 ? -(uint64_t)v : (uint64_t)v;
+		const uint32_t level = 57 - (uint32_t)__builtin_clzll(abs | (LINEAR - 1));
+		const uint32_t bit = 1U << (level & 31);
+		const uint32_t other = (level + 1) * SUB + ((uint32_t)(abs >> level) & (SUB - 1));
+
+		p->idx[i] = level == 0 ? (uint32_t)abs : other;
+		up_levels |= v < 0 ? 0 : bit;
+		down_levels |= v < 0 ? bit : 0;
+		down_cnt += v < 0;
+		highest = level > highest ? level : highest;
+		sum += (uint64_t)v;
+		amount += abs;
+		min = v < min ? v : min;
+		max = v > max ? v : max;
+	}
+	p->min = min;
+	p->max = max;
+	p->sum = sum;
+	p->amount = amount;
+	p->up_levels = up_levels;
+	p->down_levels = down_levels;
+	p->down_cnt = down_cnt;
+	p->highest = highest;
+}
+
+/* One after the other, however large. */
+static void
+add_signed_each(struct tw_metrics_hist *up, struct tw_metrics_hist *down,
+	struct tw_metrics_hist_pool *pool, const int64_t *ns, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		tw_metrics_hist_add(ns[i] < 0 ? down : up, pool, ns[i] < 0 ? -ns[i] : ns[i]);
+}
+
+void
+tw_metrics_hist_add_signed(struct tw_metrics_hist *up, struct tw_metrics_hist *down,
+	struct tw_metrics_hist_pool *pool, const int64_t *ns, unsigned n, int64_t *min,
+	int64_t *max)
+{
+	struct tw_metrics_hist *const side[] = {up, down};
+	struct signed_places p;
+
+	find_signed_places(&p, ns, n);
+	*min = p.min;
+	*max = p.max;
+	if (__builtin_expect(p.min < -NARROW || p.max > NARROW || p.highest >= LEVELS, 0)) {
+		add_signed_each(up, down, pool, ns, n);
+		return;
+	}
+	up->levels |= p.up_levels;
+	up->cnt += n - p.down_cnt;
+	up->sum += (int64_t)((p.amount + p.sum) / 2);
+	up->max = p.max >= 0 && p.max > up->max ? p.max : up->max;
+	down->levels |= p.down_levels;
+	down->cnt += p.down_cnt;
+	down->sum += (int64_t)((p.amount - p.sum) / 2);
+	down->max = p.min < 0 && -p.min > down->max ? -p.min : down->max;
+	for (unsigned i = 0; i < n; i++)
+		count_place(side[ns[i] < 0], pool, p.idx[i], 1);
 }
 
 void

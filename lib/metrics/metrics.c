@@ -135,20 +135,27 @@ tw_metrics_note_epoch(struct tw_metrics *m, const struct tw_stamp *s)
 	m->newest = s->time;
 }
 
-void
-tw_metrics_close(struct tw_metrics *m, uint64_t seq)
+static void
+close_unanswered(struct tw_metrics *m, uint64_t seq)
 {
-	struct slot *slot = slot_of(m, seq);
+	const struct slot *slot = slot_of(m, seq);
 
-	slot->flags |= SLOT_CLOSED;
-	if (slot->flags & SLOT_ANSWERED)
-		return;
 	tw_ctr_inc(&m->ctr.unanswered);
 	if (m->head_cnt < HEAD_MAX) {
 		m->head[m->head_cnt].seq = seq;
 		m->head[m->head_cnt].t1 = t1_time(slot->t1_ntp, m->epoch_since);
 		m->head_cnt++;
 	}
+}
+
+void
+tw_metrics_close(struct tw_metrics *m, uint64_t seq)
+{
+	struct slot *slot = slot_of(m, seq);
+
+	slot->flags |= SLOT_CLOSED;
+	if (!(slot->flags & SLOT_ANSWERED))
+		close_unanswered(m, seq);
 }
 
 void
@@ -192,29 +199,48 @@ leave_window(struct tw_metrics *m, uint64_t seq)
 }
 
 /* The slot of the next number. */
-static struct slot *
+static inline struct slot *
 next_slot(struct tw_metrics *m, uint32_t seq)
 {
+	struct slot *slot = slot_of(m, m->next_seq);
+
 	TW_ASSERT(seq == (uint32_t)m->next_seq);
 	(void)seq;
-	if (m->next_seq - m->cfg.first_seq >= m->window)
-		leave_window(m, m->next_seq - m->window);
+	if (m->next_seq - m->cfg.first_seq >= m->window) {
+		const uint64_t old = m->next_seq - m->window;
+
+		if (__builtin_expect(old >= m->close_seq || !(slot->flags & SLOT_ANSWERED), 0))
+			leave_window(m, old);
+	}
 	__builtin_prefetch(slot_of(m, m->next_seq + FETCH_AHEAD), 1);
-	return slot_of(m, m->next_seq++);
+	m->next_seq++;
+	return slot;
+}
+
+void
+tw_metrics_sent_all(
+	struct tw_metrics *m, uint32_t seq, unsigned n, uint64_t t1_ntp, const struct tw_stamp *t1)
+{
+	const struct slot fresh = {.t1_ntp = t1_ntp,
+		.t1_error = error_pack(t1->stamp_error_ns, t1->source),
+		.epoch = (uint8_t)t1->epoch,
+		.flags = t1->is_synced ? SLOT_SYNCED : 0};
+
+	for (unsigned i = 0; i < n; i++) {
+		struct slot *slot = next_slot(m, seq + i);
+
+		if (i == 0)
+			tw_metrics_note_epoch(m, t1);
+		*slot = fresh;
+	}
+	m->t1_sources |= 1U << t1->source;
+	tw_ctr_add(&m->ctr.sent, n);
 }
 
 void
 tw_metrics_sent(struct tw_metrics *m, uint32_t seq, uint64_t t1_ntp, const struct tw_stamp *t1)
 {
-	struct slot *slot = next_slot(m, seq);
-
-	tw_metrics_note_epoch(m, t1);
-	m->t1_sources |= 1U << t1->source;
-	*slot = (struct slot){.t1_ntp = t1_ntp,
-		.t1_error = error_pack(t1->stamp_error_ns, t1->source),
-		.epoch = (uint8_t)t1->epoch,
-		.flags = t1->is_synced ? SLOT_SYNCED : 0};
-	tw_ctr_inc(&m->ctr.sent);
+	tw_metrics_sent_all(m, seq, 1, t1_ntp, t1);
 }
 
 void
@@ -249,18 +275,42 @@ tw_metrics_invalid(struct tw_metrics *m, enum tw_metrics_invalid why)
 	}
 }
 
-/*
- * This long has passed since the packet was sent. One sent before a step of the clock counts
- * from the step: its own stamp says nothing now.
- */
-static bool
-has_waited(const struct tw_metrics *m, const struct slot *slot, tw_ns now, int64_t wait_ns)
-{
-	tw_ns since = m->epoch_since;
+/* Which packets were sent more than some time ago. */
+struct waited {
+	uint64_t t1_ntp;       /* those of this epoch: before this T1 */
+	bool is_all_of_before; /* those of an epoch before: from the step on they have waited, too
+				*/
+};
 
-	if (slot->epoch == (uint8_t)m->epoch)
-		since = t1_time(slot->t1_ntp, now);
-	return tw_ns_sub(now, since) > wait_ns;
+/* The first T1 that tw_clock_ntp_to_ns(), which rounds to nearest, reads as @p t or later. */
+static uint64_t
+first_ntp(tw_ns t)
+{
+	int64_t s = t.ns / TW_CLOCK_NS_PER_S - 1; /* a second back: what rounds up to t counts */
+	int64_t rest = t.ns % TW_CLOCK_NS_PER_S + TW_CLOCK_NS_PER_S;
+
+	if (rest < TW_CLOCK_NS_PER_S) { /* before 1970 */
+		s--;
+		rest += TW_CLOCK_NS_PER_S;
+	}
+	return ((uint64_t)(s + TW_CLOCK_NTP_UNIX_S) << 32) +
+	       (((uint64_t)rest << 32) - (1U << 31) + TW_CLOCK_NS_PER_S - 1) / TW_CLOCK_NS_PER_S;
+}
+
+/* One sent before a step of the clock counts from the step: its own stamp says nothing now. */
+static struct waited
+waited_since(const struct tw_metrics *m, tw_ns now, int64_t wait_ns)
+{
+	return (struct waited){.t1_ntp = first_ntp(tw_ns_add(now, -wait_ns)),
+		.is_all_of_before = tw_ns_sub(now, m->epoch_since) > wait_ns};
+}
+
+static inline bool
+has_waited(const struct tw_metrics *m, const struct slot *slot, const struct waited *w)
+{
+	if (__builtin_expect(slot->epoch != (uint8_t)m->epoch, 0))
+		return w->is_all_of_before;
+	return (int64_t)(slot->t1_ntp - w->t1_ntp) < 0;
 }
 
 /* Tmax of the packet at the mark is over. */
@@ -278,17 +328,19 @@ pass_tmax(struct tw_metrics *m)
 unsigned
 tw_metrics_expire(struct tw_metrics *m, const struct tw_stamp *now)
 {
-	int64_t close_ns = m->cfg.tmax_ns + m->cfg.timeout_ns;
 	unsigned closed = 0;
+	struct waited w;
 
 	tw_metrics_note_epoch(m, now);
+	w = waited_since(m, now->time, m->cfg.tmax_ns);
 	for (unsigned i = 0; i < EXPIRE_BUDGET && m->tmax_seq < m->next_seq; i++) {
-		if (!has_waited(m, slot_of(m, m->tmax_seq), now->time, m->cfg.tmax_ns))
+		if (!has_waited(m, slot_of(m, m->tmax_seq), &w))
 			break;
 		pass_tmax(m);
 	}
+	w = waited_since(m, now->time, m->cfg.tmax_ns + m->cfg.timeout_ns);
 	while (closed < EXPIRE_BUDGET && m->close_seq < m->tmax_seq) {
-		if (!has_waited(m, slot_of(m, m->close_seq), now->time, close_ns))
+		if (!has_waited(m, slot_of(m, m->close_seq), &w))
 			break;
 		tw_metrics_close(m, m->close_seq++);
 		closed++;

@@ -298,6 +298,12 @@ enum r_verdict {
 enum r_verdict tw_metrics_r_note(
 	struct tw_metrics *m, uint32_t r, uint64_t seq, tw_ns t1, uint64_t *r64);
 
+/**
+ * The same of @p n numbers, those after the highest seen, answering packets from @p seq on.
+ * @return false: they cannot be taken together, nothing was noted
+ */
+bool tw_metrics_r_note_run(struct tw_metrics *m, uint64_t seq, unsigned n);
+
 /** The reply with this number, seen before, came again: counts replies that did (RFC 5560). */
 void tw_metrics_r_mark_copied(struct tw_metrics *m, uint64_t r64);
 

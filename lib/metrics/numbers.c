@@ -122,6 +122,24 @@ tw_metrics_r_note(struct tw_metrics *m, uint32_t r, uint64_t seq, tw_ns t1, uint
 	return R_NEW;
 }
 
+bool
+tw_metrics_r_note_run(struct tw_metrics *m, uint64_t seq, unsigned n)
+{
+	const uint64_t first = m->r_max + 1, last = m->r_max + n;
+
+	if (last - m->r_ordered > m->window / 2 &&
+		!tw_metrics_r_order(m, last - m->window / 2, ORDER_BUDGET))
+		return false;
+	for (unsigned k = 0; k < n; k++) {
+		uint32_t *rslot = rslot_of(m, first + k);
+
+		*rslot = ((uint32_t)(seq + k) & RSLOT_MASK) << RSLOT_SHIFT | RSLOT_SEEN;
+	}
+	__builtin_prefetch(rslot_of(m, last + FETCH_AHEAD), 1);
+	m->r_max = last;
+	return true;
+}
+
 void
 tw_metrics_r_mark_copied(struct tw_metrics *m, uint64_t r64)
 {

@@ -11,6 +11,8 @@
 #include <string.h>
 
 #include "batch.h"
+#include "ends.h"
+#include "stretch.h"
 
 static const char *const class_names[TW_METRICS_C_N] = {
 	[TW_METRICS_C_NONE] = "none",
@@ -27,29 +29,6 @@ tw_metrics_class_name(unsigned cls)
 {
 	return cls < TW_METRICS_C_N ? class_names[cls] : "?";
 }
-
-/*
- * What the stamps and the estimates of a reply say of its errors: most replies of a burst have
- * them in common.
- */
-struct ends {
-	/* what the rest was made of */
-	const struct tw_stamp *t4;
-	uint16_t t1_error;
-	uint8_t t1_synced; /* SLOT_SYNCED or 0 */
-	uint16_t ee;
-
-	struct tw_clock_ee peer;
-	int64_t t4_ntp_s;    /* tw_clock_ntp_s() of T4 ... */
-	int64_t epoch_ntp_s; /* ... and of the begin of our epoch */
-	uint64_t round_trip_error_ns, forward_error_ns, reverse_error_ns; /* UINT64_MAX: unknown */
-	int64_t net_min_ns;     /* a round trip without residence below it is absurd */
-	int64_t forward_min_ns; /* a one-way delay below it contradicts the errors */
-	int64_t reverse_min_ns;
-	bool is_synced1, is_synced4;
-	bool is_forward_synced, is_reverse_synced;
-	uint8_t t1_source;
-};
 
 /* A reply on its way through this file. */
 struct match {
@@ -91,75 +70,6 @@ find_packet(struct tw_metrics *m, const struct tw_metrics_reply *reply, uint64_t
 		return NULL;
 	}
 	return slot;
-}
-
-static int64_t
-minus(uint64_t error_ns)
-{
-	return error_ns < INT64_MAX ? -(int64_t)error_ns : INT64_MIN;
-}
-
-/* What follows from the errors of all four stamps. */
-static void
-sum_errors(struct ends *e, uint64_t e1_ns, uint64_t own1_ns, uint64_t own4_ns)
-{
-	const uint64_t e4_ns = e->t4->stamp_error_ns == TW_CLOCK_ERROR_UNKNOWN
-				       ? UINT64_MAX
-				       : e->t4->stamp_error_ns;
-
-	e->round_trip_error_ns = error_sum(e1_ns, e4_ns);
-	e->forward_error_ns = error_sum(own1_ns, e->peer.error_ns);
-	e->reverse_error_ns = error_sum(own4_ns, e->peer.error_ns);
-	e->is_forward_synced = e->is_synced1 && e->peer.is_synced;
-	e->is_reverse_synced = e->is_synced4 && e->peer.is_synced;
-	e->net_min_ns = -RESIDENCE_SLACK_NS;
-	if (e->round_trip_error_ns != UINT64_MAX)
-		e->net_min_ns -= (int64_t)e->round_trip_error_ns;
-	e->forward_min_ns = e->reverse_min_ns = INT64_MIN;
-	if (e->is_forward_synced && e->is_reverse_synced) {
-		e->forward_min_ns = minus(e->forward_error_ns);
-		e->reverse_min_ns = minus(e->reverse_error_ns);
-	}
-}
-
-static void
-find_ends(struct tw_metrics *m, struct ends *e, const struct tw_metrics_reply *reply,
-	const struct slot *slot)
-{
-	const uint64_t e1_ns = error_unpack(slot->t1_error);
-
-	if (reply->ee != m->peer_ee) {
-		m->peer_ee = reply->ee;
-		m->peer = tw_clock_ee_decode(reply->ee);
-	}
-	*e = (struct ends){.t4 = reply->t4,
-		.t1_error = slot->t1_error,
-		.t1_synced = slot->flags & SLOT_SYNCED,
-		.ee = reply->ee,
-		.peer = m->peer,
-		.t4_ntp_s = tw_clock_ntp_s(reply->t4->time),
-		.epoch_ntp_s = tw_clock_ntp_s(m->epoch_since),
-		.is_synced1 = (slot->flags & SLOT_SYNCED) != 0,
-		.is_synced4 = reply->t4->is_synced,
-		.t1_source = source_unpack(slot->t1_error)};
-	sum_errors(e, e1_ns, e->is_synced1 ? error_sum(e1_ns, m->sync_error_max_ns) : UINT64_MAX,
-		tw_clock_stamp_error_ns(reply->t4));
-}
-
-static inline bool
-has_same_ends(const struct ends *e, const struct tw_metrics_reply *reply, const struct slot *slot)
-{
-	return e->t4 == reply->t4 && e->ee == reply->ee && e->t1_error == slot->t1_error &&
-	       e->t1_synced == (slot->flags & SLOT_SYNCED);
-}
-
-/* A stamp of our own. Delays measured before a step belong to the interval that it ends. */
-static void
-note_arrival(struct tw_metrics *m, struct batch *b, const struct tw_stamp *t4)
-{
-	if (t4->epoch != m->epoch)
-		tw_metrics_fold(m, b);
-	tw_metrics_note_epoch(m, t4);
 }
 
 /* The round trip is all there is. */
@@ -230,23 +140,6 @@ note_clocks(struct tw_metrics *m, const struct match *x)
 }
 
 static inline void
-note_path(struct tw_metrics *m, const struct tw_metrics_reply *reply)
-{
-	if (reply->sender_ttl < m->ttl_forward_min)
-		m->ttl_forward_min = reply->sender_ttl;
-	if (reply->sender_ttl > m->ttl_forward_max)
-		m->ttl_forward_max = reply->sender_ttl;
-	if (reply->ttl != 0 && reply->ttl < m->ttl_reverse_min)
-		m->ttl_reverse_min = reply->ttl;
-	if (reply->ttl > m->ttl_reverse_max)
-		m->ttl_reverse_max = reply->ttl;
-	if (reply->tos >> 2 != m->cfg.dscp)
-		tw_ctr_inc(&m->ctr.dscp_changed);
-	if ((reply->tos & 3) == 3)
-		tw_ctr_inc(&m->ctr.ecn_ce);
-}
-
-static inline void
 track_error(struct error_track *t, uint64_t error_ns)
 {
 	if (error_ns == UINT64_MAX)
@@ -297,22 +190,6 @@ add_round_trip(struct tw_metrics *m, struct batch *b, const struct match *x)
 	batch_add(b, M_ROUND_TRIP, x->round_trip_ns);
 	if (x->has_peer)
 		batch_add(b, M_ROUND_TRIP_NET, x->round_trip_net_ns);
-}
-
-/* The pair (seq - 1, seq), if both are known and taken on one clock. */
-static inline void
-add_pair(struct tw_metrics *m, struct batch *b, uint64_t seq)
-{
-	const struct slot *p, *q;
-
-	if (seq == 0 || !is_in_window(m, seq - 1) || !is_in_window(m, seq))
-		return;
-	p = slot_of(m, seq - 1);
-	q = slot_of(m, seq);
-	if (!(p->flags & q->flags & SLOT_DELAYS) || p->epoch != q->epoch)
-		return;
-	batch_add(b, M_IPDV_FORWARD, q->forward_ns - p->forward_ns);
-	batch_add(b, M_IPDV_REVERSE, q->reverse_ns - p->reverse_ns);
 }
 
 /* Duplicate of what, if the packet was answered before. */
@@ -501,7 +378,7 @@ take_match(struct tw_metrics *m, struct batch *b, struct match *x)
 	if (cls == TW_METRICS_C_DUP_REVERSE)
 		return cls;
 	note_clocks(m, x);
-	note_path(m, x->reply);
+	note_path(m, x->reply, 1);
 	record(m, b, x, cls);
 	return cls;
 }
@@ -524,7 +401,7 @@ take_reply(
 	if (e->t4 != reply->t4)
 		note_arrival(m, b, reply->t4);
 	if (!has_same_ends(e, reply, x.slot))
-		find_ends(m, e, reply, x.slot);
+		tw_metrics_find_ends(m, e, reply, x.slot);
 	if (!e->peer.is_valid) { /* */
 		tw_ctr_inc(&m->ctr.invalid_multiplier);
 		return TW_METRICS_C_INVALID;
@@ -537,21 +414,43 @@ take_reply(
 	return cls;
 }
 
+/* @p n of them one by one. */
+static void
+take_each(struct tw_metrics *m, struct batch *b, struct ends *e,
+	struct tw_metrics_reply *const *replies, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		replies[i]->cls = (uint8_t)take_reply(m, b, e, replies[i]);
+}
+
+/* At most BATCH_REPLIES. */
+static void
+take_batch(
+	struct tw_metrics *m, struct ends *e, struct tw_metrics_reply *const *replies, unsigned n)
+{
+	struct batch b;
+	unsigned k;
+
+	batch_init(&b);
+	for (unsigned i = 0; i < n; i += k) {
+		k = tw_metrics_stretch_len(m, &replies[i], n - i);
+		if (k == 0)
+			take_each(m, &b, e, &replies[i], k = 1);
+		else if (!tw_metrics_stretch_take(m, &b, e, &replies[i], k))
+			take_each(m, &b, e, &replies[i], k);
+	}
+	tw_metrics_fold(m, &b);
+}
+
 void
 tw_metrics_replies(struct tw_metrics *m, struct tw_metrics_reply *const *replies, unsigned n)
 {
 	struct ends e = {0};
-	struct batch b;
 
-	batch_init(&b);
 	for (unsigned i = 0; i < n; i++)
 		__builtin_prefetch(slot_of(m, replies[i]->sender_seq), 1);
-	for (unsigned i = 0; i < n; i++) {
-		if (i % BATCH_REPLIES == 0 && i != 0)
-			tw_metrics_fold(m, &b);
-		replies[i]->cls = (uint8_t)take_reply(m, &b, &e, replies[i]);
-	}
-	tw_metrics_fold(m, &b);
+	for (unsigned i = 0; i < n; i += BATCH_REPLIES)
+		take_batch(m, &e, &replies[i], n - i < BATCH_REPLIES ? n - i : BATCH_REPLIES);
 }
 
 enum tw_metrics_class

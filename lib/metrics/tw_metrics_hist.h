@@ -82,6 +82,16 @@ struct tw_metrics_hist_sums {
 struct tw_metrics_hist_sums tw_metrics_hist_add_all(struct tw_metrics_hist *h,
 	struct tw_metrics_hist_pool *pool, const int64_t *ns, unsigned n);
 
+/**
+ * Add samples of either sign, |ns| < 2^62: what is not negative to @p up, the amount of the rest to
+ * @p down, both anchored at 0.
+ * @param n        1..TW_METRICS_HIST_ADD_MAX
+ * @param min,max  out, of the samples
+ */
+void tw_metrics_hist_add_signed(struct tw_metrics_hist *up, struct tw_metrics_hist *down,
+	struct tw_metrics_hist_pool *pool, const int64_t *ns, unsigned n, int64_t *min,
+	int64_t *max);
+
 /** Add one sample. */
 static inline void
 tw_metrics_hist_add(struct tw_metrics_hist *h, struct tw_metrics_hist_pool *pool, int64_t ns)

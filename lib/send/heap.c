@@ -3,8 +3,6 @@
 /* See heap.h. Places are counted from 1 in sessions, from 0 here. */
 #include "heap.h"
 
-#define ARITY 4
-
 static uint32_t *
 pos_of(const struct heap *h, struct tw_send_sess *sess)
 {
@@ -22,7 +20,7 @@ static void
 sift_up(struct heap *h, uint32_t idx, struct heap_item it)
 {
 	while (idx != 0) {
-		uint32_t parent = (idx - 1) / ARITY;
+		uint32_t parent = (idx - 1) / HEAP_ARITY;
 
 		if (h->item[parent].key_ns <= it.key_ns)
 			break;
@@ -36,7 +34,7 @@ static void
 sift_down(struct heap *h, uint32_t idx, struct heap_item it)
 {
 	for (;;) {
-		uint32_t first = idx * ARITY + 1, end = first + ARITY, best;
+		uint32_t first = idx * HEAP_ARITY + 1, end = first + HEAP_ARITY, best;
 
 		if (first >= h->cnt)
 			break;
@@ -59,7 +57,7 @@ sift_down(struct heap *h, uint32_t idx, struct heap_item it)
 static void
 settle(struct heap *h, uint32_t idx, struct heap_item it)
 {
-	if (idx != 0 && h->item[(idx - 1) / ARITY].key_ns > it.key_ns)
+	if (idx != 0 && h->item[(idx - 1) / HEAP_ARITY].key_ns > it.key_ns)
 		sift_up(h, idx, it);
 	else
 		sift_down(h, idx, it);

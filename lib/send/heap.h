@@ -14,6 +14,8 @@
 
 #include "tw_session.h"
 
+#define HEAP_ARITY 4
+
 struct heap_item {
 	int64_t key_ns;
 	struct tw_send_sess *sess;
@@ -46,6 +48,17 @@ static inline const struct heap_item *
 heap_top(const struct heap *h)
 {
 	return h->cnt != 0 ? &h->item[0] : NULL;
+}
+
+/* Key of the one that is next behind the earliest; INT64_MAX if there is none. */
+static inline int64_t
+heap_rival_ns(const struct heap *h)
+{
+	int64_t key_ns = INT64_MAX;
+
+	for (uint32_t i = 1; i < h->cnt && i <= HEAP_ARITY; i++)
+		key_ns = h->item[i].key_ns < key_ns ? h->item[i].key_ns : key_ns;
+	return key_ns;
 }
 
 #endif /* SEND_HEAP_H */

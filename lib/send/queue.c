@@ -144,10 +144,8 @@ tw_send_remove(struct tw_send *snd, struct tw_send_sess *sess)
 }
 
 static void
-fill_job(struct tw_send_job *job, struct tw_send_sess *sess)
+fill_job(struct tw_send_job *job, struct tw_send_sess *sess, uint64_t seq)
 {
-	uint64_t seq = atomic_load_explicit(&sess->next_seq, memory_order_relaxed);
-
 	job->sess = sess;
 	job->len = sess->size;
 	job->tos = tw_sess_tos(&sess->s);
@@ -156,8 +154,30 @@ fill_job(struct tw_send_job *job, struct tw_send_sess *sess)
 	job->is_refused = false;
 	job->seq = seq;
 	job->was = sess->sched;
-	sess->pending++;
-	atomic_store_explicit(&sess->next_seq, seq + 1, memory_order_relaxed);
+}
+
+/*
+ * The packets of one session that is due. It gives way to others that are due after each packet;
+ * where there are none it goes on, and the queue sees only the outcome.
+ */
+static unsigned
+take_due(struct tw_send *snd, struct tw_send_sess *sess, int64_t now_ns, struct tw_send_job *jobs,
+	unsigned max)
+{
+	const uint64_t seq = atomic_load_explicit(&sess->next_seq, memory_order_relaxed);
+	unsigned n = 0;
+
+	if (sess->is_probing || heap_rival_ns(&snd->due) <= now_ns)
+		max = 1;
+	do {
+		fill_job(&jobs[n], sess, seq + n);
+		sched_advance(sess);
+		n++;
+	} while (n < max && sess->sched.due_ns <= now_ns && !sched_is_over(sess));
+	sess->hold_ns = sess->is_probing ? now_ns + TW_SEND_RETRY_NS : now_ns;
+	sess->pending += n;
+	atomic_store_explicit(&sess->next_seq, seq + n, memory_order_relaxed);
+	return n;
 }
 
 unsigned
@@ -177,9 +197,7 @@ tw_send_poll(struct tw_send *snd, int64_t now_ns, struct tw_send_job *jobs, unsi
 			tw_ctr_add(&sess->skipped, sched_skip(sess, now_ns - sess->max_lag_ns));
 			skip_visits++;
 		} else {
-			fill_job(&jobs[n++], sess);
-			sched_advance(sess);
-			sess->hold_ns = sess->is_probing ? now_ns + TW_SEND_RETRY_NS : now_ns;
+			n += take_due(snd, sess, now_ns, &jobs[n], max - n);
 		}
 		requeue(snd, sess);
 	}
@@ -189,22 +207,50 @@ tw_send_poll(struct tw_send *snd, int64_t now_ns, struct tw_send_job *jobs, unsi
 /* A window is closed piece by piece while it is filled. */
 #define EXPIRE_EVERY 32
 
+/* @p n packets of one session, in order of their numbers, with one T1. */
 static void
-count_sent(const struct tw_send_job *job, int64_t left_ns)
+count_sent(const struct tw_send_job *jobs, unsigned n, int64_t left_ns)
 {
-	struct tw_send_sess *sess = job->sess;
-	int64_t lag_ns = left_ns - job->was.due_ns;
+	struct tw_send_sess *sess = jobs[0].sess;
+	const int64_t lag_ns = left_ns - jobs[0].was.due_ns; /* the others are less behind */
+	const struct tw_send_job *last = &jobs[n - 1];
+	unsigned late = 0;
 
 	sess->last_sent_ns = left_ns;
-	if (lag_ns > sess->late_after_ns)
-		tw_ctr_inc(&sess->late);
+	while (late < n && left_ns - jobs[late].was.due_ns > sess->late_after_ns)
+		late++;
+	if (late > 0)
+		tw_ctr_add(&sess->late, late);
 	if (lag_ns > atomic_load_explicit(&sess->lag_max_ns, memory_order_relaxed))
 		atomic_store_explicit(&sess->lag_max_ns, lag_ns, memory_order_relaxed);
 	if (sess->metrics == NULL)
 		return;
-	tw_metrics_sent(sess->metrics, (uint32_t)job->seq, job->t1.ntp, &job->t1.at);
-	if (job->seq % EXPIRE_EVERY == 0)
-		tw_metrics_expire(sess->metrics, &job->t1.at);
+	tw_metrics_sent_all(
+		sess->metrics, (uint32_t)jobs[0].seq, n, jobs[0].t1.ntp, &jobs[0].t1.at);
+	if (jobs[0].seq / EXPIRE_EVERY != (last->seq + 1) / EXPIRE_EVERY)
+		tw_metrics_expire(sess->metrics, &jobs[0].t1.at);
+}
+
+static bool
+has_same_t1(const struct tw_send_job *a, const struct tw_send_job *b)
+{
+	const struct tw_stamp *x = &a->t1.at, *y = &b->t1.at;
+
+	return a->t1.ntp == b->t1.ntp && x->stamp_error_ns == y->stamp_error_ns &&
+	       x->sync_error_ns == y->sync_error_ns && x->epoch == y->epoch &&
+	       x->source == y->source && x->is_synced == y->is_synced;
+}
+
+/* Jobs from the first on that left as one. */
+static unsigned
+run_of(const struct tw_send_job *jobs, unsigned n)
+{
+	unsigned k = 1;
+
+	while (k < n && jobs[k].sess == jobs[0].sess && !jobs[k].is_refused &&
+		jobs[k].seq == jobs[0].seq + k && has_same_t1(&jobs[k], &jobs[0]))
+		k++;
+	return k;
 }
 
 /* Some job after jobs[0], of the same session, left. */
@@ -247,13 +293,19 @@ end_probing(struct tw_send *snd, struct tw_send_sess *sess, int64_t left_ns)
 unsigned
 tw_send_finish(struct tw_send *snd, struct tw_send_job *jobs, unsigned n, int64_t left_ns)
 {
-	unsigned sent = 0;
+	unsigned sent = 0, k;
 
-	for (unsigned i = 0; i < n; i++) {
-		sent += !jobs[i].is_refused;
-		if (!jobs[i].is_refused || later_one_left(&jobs[i], n - i))
-			count_sent(&jobs[i], left_ns);
-		if (!jobs[i].is_refused && jobs[i].sess->is_probing)
+	for (unsigned i = 0; i < n; i += k) {
+		if (jobs[i].is_refused) {
+			k = 1;
+			if (later_one_left(&jobs[i], n - i))
+				count_sent(&jobs[i], 1, left_ns);
+			continue;
+		}
+		k = run_of(&jobs[i], n - i);
+		sent += k;
+		count_sent(&jobs[i], k, left_ns);
+		if (jobs[i].sess->is_probing)
 			end_probing(snd, jobs[i].sess, left_ns);
 	}
 	for (unsigned i = n; i-- > 0;) {

@@ -76,7 +76,7 @@ sched_start(struct tw_send_sess *sess, int64_t start_ns)
 }
 
 void
-sched_advance(struct tw_send_sess *sess)
+sched_advance_uneven(struct tw_send_sess *sess)
 {
 	sess->sched.slot++;
 	due_add(&sess->sched, next_gap_q32(sess));

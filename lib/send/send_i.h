@@ -44,8 +44,25 @@ sched_is_over(const struct tw_send_sess *sess)
 	return sess->sched.slot >= sess->slot_end || sess->sched.due_ns >= sess->end_ns;
 }
 
+/* On to the next packet where gaps differ. */
+void sched_advance_uneven(struct tw_send_sess *sess);
+
 /* On to the next packet. */
-void sched_advance(struct tw_send_sess *sess);
+static inline void
+sched_advance(struct tw_send_sess *sess)
+{
+	struct tw_send_sched *sc = &sess->sched;
+	uint64_t frac;
+
+	if (sess->law != TW_SEND_PERIODIC) {
+		sched_advance_uneven(sess);
+		return;
+	}
+	frac = (uint64_t)sc->due_frac + sess->interval_frac;
+	sc->slot++;
+	sc->due_ns += (int64_t)(sess->interval_ns + (frac >> 32));
+	sc->due_frac = (uint32_t)frac;
+}
 
 /*
  * Skip packets that are due before @p limit_ns, as many as bounded work allows.

@@ -4,6 +4,7 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "tw_metrics_hist.h"
 
@@ -216,4 +217,37 @@ Test(hist, anchored_at_zero_stays_there)
 	for (uint64_t i = 1; i <= 100; i++)
 		cr_assert_eq(tw_metrics_hist_at(&h, &pool, i).ns, (int64_t)i);
 	cr_assert_eq(h.anchor, 0);
+}
+
+/* Amounts by sign, as they come and in lists: every bin, the carries, sums and extremes. */
+Test(hist, signed_lists_count_as_one_by_one)
+{
+	static struct tw_metrics_hist up, down, up1, down1;
+	int64_t min = 0, max = 0;
+
+	tw_metrics_hist_init_at_zero(&up);
+	tw_metrics_hist_init_at_zero(&down);
+	up1 = up;
+	down1 = down;
+	pool.used = pool2.used = 0;
+	for (unsigned round = 0; round < 4000; round++) {
+		const unsigned n = 1 + (unsigned)(random_u64() % TW_METRICS_HIST_ADD_MAX);
+		const unsigned bits = round % 50 == 0 ? 60 : (unsigned)(random_u64() % 30);
+		int64_t list[TW_METRICS_HIST_ADD_MAX], low = INT64_MAX, high = INT64_MIN;
+
+		for (unsigned i = 0; i < n; i++) {
+			list[i] = (int64_t)(random_u64() & ((2ULL << bits) - 1)) - (1LL << bits);
+			if (round % 3 == 0 && i != 0)
+				list[i] = list[0];
+			low = list[i] < low ? list[i] : low;
+			high = list[i] > high ? list[i] : high;
+			tw_metrics_hist_add(
+				list[i] < 0 ? &down1 : &up1, &pool2, llabs((long long)list[i]));
+		}
+		tw_metrics_hist_add_signed(&up, &down, &pool, list, n, &min, &max);
+		cr_assert(min == low && max == high);
+	}
+	cr_assert_eq(memcmp(&up, &up1, sizeof(up)), 0);
+	cr_assert_eq(memcmp(&down, &down1, sizeof(down)), 0);
+	cr_assert_eq(memcmp(&pool, &pool2, sizeof(pool)), 0);
 }

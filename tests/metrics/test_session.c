@@ -316,6 +316,34 @@ Test(session, a_step_of_our_clock_flags_what_it_spans)
 	cr_assert_eq(r->lost_forward.reason, TW_METRICS_R_EPOCH_CHANGED);
 }
 
+static uint64_t
+lost_at(int64_t now_ns)
+{
+	struct tw_metrics_interval iv;
+
+	session_expire(&s, now_ns);
+	tw_metrics_interval_take(s.m, (tw_ns){SESSION_T0 + now_ns}, &iv);
+	return iv.lost_total;
+}
+
+/* Whatever the fraction of T1: seconds that round up from below included. */
+Test(session, tmax_ends_to_the_nanosecond)
+{
+	static const int64_t fractions[] = {0, 1, 2, 499999999, 500000000, 999999998, 999999999};
+	uint64_t lost = 0;
+
+	session_start(&s, NULL);
+	for (int64_t i = 0; i < 2000; i++) {
+		const int64_t t1_ns = i * 10 * S + fractions[i % 7] + (i > 100 ? i * 493827 : 0);
+
+		session_send(&s, t1_ns);
+		cr_assert_eq(lost_at(t1_ns + s.cfg.tmax_ns), lost);
+		cr_assert_eq(lost_at(t1_ns + s.cfg.tmax_ns + 1), ++lost);
+	}
+	cr_assert_eq(session_end(&s)->ctr.unanswered, lost);
+	session_free(&s);
+}
+
 Test(session, expiring_waits_on_after_a_step)
 {
 	session_start(&s, NULL);
