@@ -13,6 +13,7 @@
 
 #include <openssl/evp.h>
 
+#include "tw_base.h"
 #include "tw_crypto.h"
 #include "tw_engine.h"
 
@@ -75,6 +76,14 @@ int crypto_mapping_find(const void *at, struct crypto_mapping *out);
 /** Put @p fmt into @p why, which may be NULL. */
 void crypto_why(char *why, size_t why_size, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+
+/* The lines of a key that engines read, into the cache. A null pointer does no harm. */
+static inline void
+crypto_key_fetch(const struct tw_crypto_tkey *key)
+{
+	for (unsigned at = 0; at < offsetof(struct tw_crypto_tkey, hmac_key); at += TW_CACHE_LINE)
+		__builtin_prefetch((const void *)((uintptr_t)key + at));
+}
 
 /* Whether a job can be done at all; what cannot is refused with -EINVAL. */
 static inline bool

@@ -22,6 +22,7 @@
 
 #define WIDE_MIN_AVX512 16 /* bursts from here on go to the AVX-512 lanes */
 #define WIDE_NEVER      (TW_ENGINE_BURST_MAX + 1)
+#define KEYS_AHEAD      8 /* jobs whose keys are fetched before they are needed */
 
 struct imb_engine {
 	struct tw_engine base;
@@ -153,6 +154,8 @@ burst_fill(struct imb_engine *e, struct tw_engine_job *job, unsigned n, bool is_
 	unsigned i, k = 0;
 
 	for (i = 0; i < n; i++) {
+		if (is_open && i + KEYS_AHEAD < n)
+			crypto_key_fetch(job[i + KEYS_AHEAD].key);
 		if (!crypto_job_ok(&job[i], is_open)) {
 			job[i].res = -EINVAL;
 			continue;

@@ -94,20 +94,21 @@ sort(struct native_engine *e, struct tw_engine_job *job, unsigned n, bool is_ope
 	return ok_cnt;
 }
 
-/* The HMACs in e->hmac. */
+/* HMACs @p at .. at + n - 1 of @p all, a group. */
 static void
-hmac_all(const struct native_engine *e, unsigned n, unsigned len)
+hmac_group(const struct native_engine *e, unsigned at, unsigned n, unsigned all, unsigned len)
 {
-	const struct native_hmac *h = e->hmac;
+	if (e->has_wide && n >= WIDE_MIN)
+		native_wide_hmac(&e->hmac[at], n, all - at - n, len);
+	else
+		native_hmac(&e->hmac[at], n, all - at - n, len);
+}
 
-	while (e->has_wide && n >= WIDE_MIN) {
-		const unsigned k = n < NATIVE_WIDE_LANES ? n : NATIVE_WIDE_LANES;
-
-		native_wide_hmac(h, k, len);
-		h += k;
-		n -= k;
-	}
-	native_hmac(h, n, len);
+/* The size of the group at @p at. */
+static unsigned
+group(unsigned at, unsigned all)
+{
+	return all - at < NATIVE_GROUP ? all - at : NATIVE_GROUP;
 }
 
 static unsigned
@@ -123,10 +124,12 @@ native_seal(struct tw_engine *eng, struct tw_engine_job *job, unsigned n)
 			e->hmac[i] = (struct native_hmac){
 				.key = j->key, .text = j->buf, .tag = j->buf + j->hmac_off};
 		}
-		if (e->cnt[c] == 0)
-			continue;
-		hmac_all(e, e->cnt[c], covers[c]);
-		native_encrypt(e->job[c], e->cnt[c], covers[c]);
+		for (unsigned at = 0; at < e->cnt[c]; at += NATIVE_GROUP) {
+			const unsigned k = group(at, e->cnt[c]);
+
+			hmac_group(e, at, k, e->cnt[c], covers[c]);
+			native_encrypt(&e->job[c][at], k, covers[c]);
+		}
 	}
 	return ok_cnt;
 }
@@ -164,10 +167,12 @@ native_open(struct tw_engine *eng, struct tw_engine_job *job, unsigned n)
 			e->hmac[i] = (struct native_hmac){
 				.key = j->key, .text = j->clear, .tag = e->tag[i]};
 		}
-		if (e->cnt[c] == 0)
-			continue;
-		native_decrypt(e->job[c], e->cnt[c], covers[c]);
-		hmac_all(e, e->cnt[c], covers[c]);
+		for (unsigned at = 0; at < e->cnt[c]; at += NATIVE_GROUP) {
+			const unsigned k = group(at, e->cnt[c]);
+
+			native_decrypt(&e->job[c][at], k, covers[c]);
+			hmac_group(e, at, k, e->cnt[c], covers[c]);
+		}
 		ok_cnt += check_tags(e, c);
 	}
 	return ok_cnt;
@@ -180,12 +185,8 @@ native_pairs(struct tw_engine *eng, const struct tw_crypto_tkey *key, uint32_t s
 	const struct native_engine *e = self(eng);
 	unsigned at = 0;
 
-	while (e->has_wide && n - at >= WIDE_MIN) {
-		const unsigned k = n - at < NATIVE_WIDE_LANES ? n - at : NATIVE_WIDE_LANES;
-
-		native_wide_pair_tags(key, seq + at, pair + at, k);
-		at += k;
-	}
+	for (; e->has_wide && n - at >= WIDE_MIN; at += group(at, n))
+		native_wide_pair_tags(key, seq + at, pair + at, group(at, n));
 	native_pair_tags(key, seq + at, pair + at, n - at);
 	native_pair_blocks(key, seq, pair, n);
 	return true;

@@ -22,8 +22,14 @@ struct native_hmac {
 	uint8_t *tag;        /* out: 16 octets, any alignment; must not lie in a text */
 };
 
-/** HMACs of @p n texts of one length. @param len 16, 32 or 96 */
-void native_hmac(const struct native_hmac *h, unsigned n, unsigned len);
+#define NATIVE_GROUP 16 /* packets worked on together; keys are fetched so far ahead */
+
+/**
+ * HMACs of @p n texts of one length, at most NATIVE_GROUP.
+ * @param ahead entries behind those: their keys are fetched meanwhile
+ * @param len   16, 32 or 96
+ */
+void native_hmac(const struct native_hmac *h, unsigned n, unsigned ahead, unsigned len);
 
 /**
  * Tags of the blocks seq + i || 0^12, i = 0..n-1, all with one key, straight from the number.
@@ -35,10 +41,9 @@ void native_pair_tags(
 void native_pair_blocks(
 	const struct tw_crypto_tkey *key, uint32_t seq, struct tw_engine_pair *pair, unsigned n);
 
-/* With AVX-512 (native_wide.c), for @p n texts, 1..NATIVE_WIDE_LANES; parameters as above. */
-#define NATIVE_WIDE_LANES 16
+/* The same with AVX-512 (native_wide.c), for 1..NATIVE_GROUP texts. */
 bool native_wide_supported(void);
-void native_wide_hmac(const struct native_hmac *h, unsigned n, unsigned len);
+void native_wide_hmac(const struct native_hmac *h, unsigned n, unsigned ahead, unsigned len);
 void native_wide_pair_tags(
 	const struct tw_crypto_tkey *key, uint32_t seq, struct tw_engine_pair *pair, unsigned n);
 

@@ -8,6 +8,7 @@
  */
 #include <immintrin.h>
 
+#include "crypto_i.h"
 #include "native_i.h"
 
 #define TARGET   __attribute__((target("sha,sse4.1,ssse3")))
@@ -172,26 +173,32 @@ hmac_lanes(const struct native_hmac *h, const unsigned lanes, const unsigned len
 }
 
 INLINE void
-hmac_all(const struct native_hmac *h, unsigned n, const unsigned len)
+hmac_all(const struct native_hmac *h, unsigned n, unsigned ahead, const unsigned len)
 {
-	for (; n >= LANES; n -= LANES, h += LANES)
-		hmac_lanes(h, LANES, len);
-	if (n > 0)
-		hmac_lanes(h, 1, len);
+	const unsigned end = n + ahead;
+
+	for (unsigned i = 0; i < n; i += LANES) {
+		for (unsigned k = i + NATIVE_GROUP; k < end && k < i + NATIVE_GROUP + LANES; k++)
+			crypto_key_fetch(h[k].key);
+		if (n - i >= LANES)
+			hmac_lanes(&h[i], LANES, len);
+		else
+			hmac_lanes(&h[i], 1, len);
+	}
 }
 
 TARGET void
-native_hmac(const struct native_hmac *h, unsigned n, unsigned len)
+native_hmac(const struct native_hmac *h, unsigned n, unsigned ahead, unsigned len)
 {
 	switch (len) {
 	case TW_ENGINE_COVER_AUTH:
-		hmac_all(h, n, TW_ENGINE_COVER_AUTH);
+		hmac_all(h, n, ahead, TW_ENGINE_COVER_AUTH);
 		break;
 	case TW_ENGINE_COVER_ENCR_REQ:
-		hmac_all(h, n, TW_ENGINE_COVER_ENCR_REQ);
+		hmac_all(h, n, ahead, TW_ENGINE_COVER_ENCR_REQ);
 		break;
 	default:
-		hmac_all(h, n, TW_ENGINE_COVER_ENCR_REP);
+		hmac_all(h, n, ahead, TW_ENGINE_COVER_ENCR_REP);
 		break;
 	}
 }

@@ -13,7 +13,7 @@
 
 #define SHA1_BLOCK 64
 
-static_assert(sizeof(struct tw_crypto_tkey) == 4 * TW_ENGINE_ALIGN, "tkey is four cache lines");
+static_assert(sizeof(struct tw_crypto_tkey) == 256, "four cache lines");
 
 /* SHA-1 state after one block of key xor pad; the block is wiped by the caller. */
 static void
@@ -31,7 +31,7 @@ tw_crypto_tkey_init(struct tw_crypto_tkey *tkey, const struct tw_crypto_keys *ke
 {
 	uint8_t block[SHA1_BLOCK];
 
-	assert((uintptr_t)tkey % TW_ENGINE_ALIGN == 0);
+	assert((uintptr_t)tkey % TW_ENGINE_KEY_ALIGN == 0);
 	memset(tkey, 0, sizeof(*tkey));
 	if (!tw_engine_supported())
 		return -ENOTSUP;

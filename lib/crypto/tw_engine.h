@@ -21,7 +21,8 @@
 
 #include "tw_crypto.h"
 
-#define TW_ENGINE_ALIGN          64 /* of keys and of engine memory */
+#define TW_ENGINE_ALIGN          64 /* of engine memory */
+#define TW_ENGINE_KEY_ALIGN      32 /* of keys */
 #define TW_ENGINE_BURST_MAX      64 /* jobs in one call */
 #define TW_ENGINE_COVER_MAX      96
 #define TW_ENGINE_COVER_AUTH     16 /* authenticated, both directions */
@@ -29,22 +30,23 @@
 #define TW_ENGINE_COVER_ENCR_REP 96 /* encrypted, reflector's packet */
 
 /*
- * The keys of one test session, expanded: exactly four cache lines. Built once by the control
+ * The keys of one test session, expanded: four cache lines at most. Built once by the control
  * thread, then read only. Decryption keys are not stored: an engine derives them from `enc` faster
  * than three more cache lines per session arrive from memory.
  */
 struct tw_crypto_tkey {
-	alignas(TW_ENGINE_ALIGN) uint8_t enc[11][16]; /* AES-128 round keys; enc[0] is the key */
-	uint32_t ipad[5];                             /* SHA-1 state after K xor ipad, host order */
-	uint32_t opad[5];                             /* SHA-1 state after K xor opad, host order */
-	uint8_t hmac_key[TW_CRYPTO_HMAC_KEY_LEN];     /* the reference engine only */
+	alignas(TW_ENGINE_KEY_ALIGN)
+		uint8_t enc[11][16];              /* AES-128 round keys; enc[0] is the key */
+	uint32_t ipad[5];                         /* SHA-1 state after K xor ipad, host order */
+	uint32_t opad[5];                         /* SHA-1 state after K xor opad, host order */
+	uint8_t hmac_key[TW_CRYPTO_HMAC_KEY_LEN]; /* the reference engine only */
 };
 
 /**
  * Expand the keys of a test session.
  *
  * Context: any thread but a data lcore.
- * @param tkey 64-aligned secret memory
+ * @param tkey secret memory, aligned as the structure says
  * @return 0; -ENOTSUP: the CPU lacks AES instructions (checked here once more, see
  *         tw_engine_supported())
  */

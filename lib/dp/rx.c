@@ -13,6 +13,7 @@
 #include "parse.h"
 
 #define PREFETCH_AHEAD 6
+#define KEYS_AHEAD     16 /* sessions whose keys are fetched here; engines look ahead themselves */
 
 /* A tag the device took off goes back on: everything behind expects frames as they were sent. */
 static bool
@@ -97,6 +98,13 @@ hand_over(
 		drop(lc, m, TW_DP_CTR_HANDOVER_FULL);
 }
 
+/* Whether a reflector's packet will need its keys: no pairs are computed ahead. */
+static inline bool
+needs_keys(const struct tw_sess *s)
+{
+	return s->fmt->prot != TW_TST_PROT_OPEN && ((const struct tw_refl_sess *)s)->pairs == 0;
+}
+
 /*
  * Look up and split n parsed packets of one port. A frame that was handed over already stays
  * here: if its session moved on meanwhile it is nobody's.
@@ -106,7 +114,7 @@ dispatch(struct tw_dp_lcore *lc, struct lc_port *lp, unsigned n, uint64_t t2_tsc
 	bool may_hand_over)
 {
 	struct scratch *scr = lc->scr;
-	unsigned refl_cnt = 0, coll_cnt = 0;
+	unsigned refl_cnt = 0, coll_cnt = 0, key_cnt = 0;
 	uint64_t entry[BURST];
 
 	table_find(lc->table, scr->key, n, entry);
@@ -128,6 +136,11 @@ dispatch(struct tw_dp_lcore *lc, struct lc_port *lp, unsigned n, uint64_t t2_tsc
 			continue;
 		}
 		pkt->sess = entry_sess(e);
+		if (key_cnt < KEYS_AHEAD && (e & ENTRY_SENDER) == 0 &&
+			(i == 0 || e != entry[i - 1]) && needs_keys(pkt->sess)) {
+			tw_refl_fetch_keys((const struct tw_refl_sess *)pkt->sess);
+			key_cnt++;
+		}
 		why = verify_cksum(lc, lp->port, pkt);
 		if (unlikely(why != TW_DP_CTR_N))
 			drop(lc, pkt->m, why);

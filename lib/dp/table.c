@@ -185,12 +185,15 @@ first_of(const struct table *t, uint64_t hash)
 	return ENTRY_NONE;
 }
 
-/* Head and counters of a session, and its keys, are needed soon. */
+/*
+ * Head and counters of a session are needed soon, its keys later (tw_refl_fetch_keys()): of more
+ * misses than the CPU can have under way at a time, some are forgotten.
+ */
 static inline void
 fetch(const struct tw_sess *s)
 {
-	for (unsigned i = 0; i < sizeof(struct tw_refl_sess) / TW_CACHE_LINE; i++)
-		rte_prefetch0((const uint8_t *)s + i * (size_t)TW_CACHE_LINE);
+	rte_prefetch0(s);
+	rte_prefetch0((const uint8_t *)s + TW_CACHE_LINE);
 }
 
 void

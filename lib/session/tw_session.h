@@ -16,6 +16,7 @@
 #include <stdalign.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "tw_addr.h"
@@ -173,9 +174,12 @@ const char *tw_refl_drop_name(unsigned reason);
  */
 #define TW_REFL_RATE_BURST_NS 100000000
 
+#define TW_REFL_HOT_LINES 5
+
 /*
  * Reflector session, keys included: a million of them fit 1 GiB with their table. What was
- * reflected and what was dropped sum up to what arrived, so arrivals have no counter.
+ * reflected and what was dropped sum up to what arrived, so arrivals have no counter. What a packet
+ * of a protected session needs are the first five lines: with many sessions each line is a miss.
  */
 struct tw_refl_sess {
 	struct tw_sess s;
@@ -183,17 +187,30 @@ struct tw_refl_sess {
 	/* w: owner lcore   r: control, relaxed, the atomic ones */
 	alignas(TW_CACHE_LINE) uint32_t next_seq; /* next Sequence Number */
 	uint32_t rate_interval_ns;                /* w: control, before publication; 0: no limit */
-	int64_t rate_tat_ns;                      /* time up to which the rate is used up */
 	_Atomic int64_t last_valid_ns;            /* T2 of the last valid packet; 0: none yet */
+	struct tw_ctr reflected;                  /* replies handed to the device */
 	uint16_t pairs;                           /* lease, see tw_pairs_of(); 0: none */
 	uint16_t outer_tpid;                      /* w: control, as above; 0: as received */
-	struct tw_ctr reflected;                  /* replies handed to the device */
-	struct tw_ctr drops[TW_REFL_DROP_N];      /* [0] unused */
 
 	/* w: control, before publication and at the wipe   r: owner lcore */
 	struct tw_crypto_tkey tkey; /* open formats: unused, all zero */
+
+	/* w: owner lcore   r: control, relaxed, the atomic ones */
+	int64_t rate_tat_ns;                 /* time up to which the rate is used up */
+	struct tw_ctr drops[TW_REFL_DROP_N]; /* [0] unused */
 };
+static_assert(offsetof(struct tw_refl_sess, tkey) + offsetof(struct tw_crypto_tkey, hmac_key) <=
+		      TW_REFL_HOT_LINES * TW_CACHE_LINE,
+	"lines that a packet needs");
 static_assert(sizeof(struct tw_refl_sess) <= 512, "a million sessions fit 1 GiB with their table");
+
+/* What it needs besides head and counters: keys. */
+static inline void
+tw_refl_fetch_keys(const struct tw_refl_sess *sess)
+{
+	for (unsigned i = 2; i < TW_REFL_HOT_LINES; i++)
+		__builtin_prefetch((const uint8_t *)sess + i * (size_t)TW_CACHE_LINE);
+}
 
 struct tw_refl_cfg {
 	struct tw_sess_key key;
