@@ -12,8 +12,9 @@ PACKETS, RATE = 400, 1000
 NONE = {"delay_ns": 0, "jitter": "none", "jitter_ns": 0, "loss_ppm": 0, "loss_every": 0,
         "burst_begin_ppm": 0, "burst_end_ppm": 0, "dup_ppm": 0, "dup_ns": 0, "reorder_ppm": 0,
         "reorder_ns": 0, "corrupt_ppm": 0, "rate_bps": 0, "queue_octets": 0}
+GAP_NS = 5_000  # an lcore that was away for less had no gap
+WITHIN_PCT = 99.9  # of all delays, gaps apart, are off by no more than their bound
 BIN = 0.01  # relative error of a percentile above the minimum, at most
-BEYOND_PCT = 1  # samples whose error exceeds their bound; that share has a budget of its own
 PERCENTILES = {"p50": 50_000, "p90": 90_000, "p95": 95_000, "p99": 99_000, "p99_9": 99_900}
 
 
@@ -86,7 +87,8 @@ def order_faults(report, truth):
         if said != reordered:
             yield f"reordered {name} {said}, truly {reordered}"
         said = order[f"extent_{name}"]
-        if said != extent and not order["is_extent_at_least"]:
+        # with few packets nothing has left the window that extents are found in
+        if said != extent or order["is_extent_at_least"]:
             yield f"extent {name} {said}, truly {extent}"
 
 
@@ -109,16 +111,17 @@ def rank_of(pct, n):
 
 
 def percentile_faults(name, said, samples, infinite):
-    """Figures of one direction. Whatever each stamp was off by, within its bound, a percentile lies
-    between those of the true delays less and plus the bounds; and it is that of the delays as
-    stamped, to a bin."""
-    bound = lambda s: max(s.bound, abs(s.said - s.true))
+    """Figures of one direction. A delay that is off by more than its bound and by what makes a gap was
+    in a gap, and was found to be. Whatever each stamp was off by, a percentile lies between those of
+    the true delays less and plus the bounds; and it is that of the delays as stamped, to a bin."""
+    bound = lambda s: max(s.bound, abs(s.said - s.true)) if s.is_apart or s.beyond_ns() else s.bound
     low = sorted(s.true - bound(s) for s in samples)
     high = sorted(s.true + bound(s) for s in samples)
     stamped = sorted(s.said for s in samples)
-    beyond = sum(abs(s.said - s.true) > s.bound for s in samples)
-    if 100 * beyond > BEYOND_PCT * len(samples):
-        yield f"{name}: {beyond} of {len(samples)} samples are off by more than their bound"
+    for s in samples:
+        if s.beyond_ns() > GAP_NS:
+            yield (f"{name}: packet {s.seq} is off by {s.said - s.true} ns, its bound is "
+                   f"{s.bound}, and no gap was found")
     if (said["finite"], said["infinite"]) != (len(samples), infinite):
         yield (f"{name}: {said['finite']} finite and {said['infinite']} infinite, "
                f"truly {len(samples)} and {infinite}")
@@ -141,9 +144,8 @@ def percentile_faults(name, said, samples, infinite):
             yield f"{name}.{key} {value}, by the stamps {stamped[rank - 1]}"
 
 
-def faults(report, truth, raw):
+def faults(report, truth, samples):
     """What does not agree, in words."""
-    samples = delays(truth, raw)
     yield from loss_faults(report, truth, samples["forward"])
     yield from order_faults(report, truth)
     loss = report["loss"]
@@ -155,24 +157,34 @@ def faults(report, truth, raw):
 
 def check(box, settings, rng):
     """The line of all settings."""
-    wrong, found, packets, undetermined, worst = 0, [], 0, 0, 0
+    wrong, found, packets, undetermined, worst, every = 0, [], 0, 0, 0, []
     for i in range(settings):
         forward, reverse = directions(i, rng)
         box.impair(forward=forward, reverse=reverse)
-        answer, raw, rows, _ = box.measure(RATE, 1, count=PACKETS)
+        answer, raw, rows, gaps = box.measure(RATE, 1, count=PACKETS)
         report = answer["results"][0]["report"]
         truth = Truth(rows)
-        texts = list(faults(report, truth, raw))
+        samples = delays(truth, raw, gaps)
+        texts = list(faults(report, truth, samples))
         packets += report["counters"]["sent"]
         undetermined += report["loss"]["lost_undetermined"]
-        worst = max(worst, largest_error(truth, raw))
+        worst = max(worst, largest_error(samples))
+        every += [(s.is_apart, s.beyond_ns()) for of in samples.values() for s in of]
         wrong += bool(texts)
         found += [f"setting {i + 1}, {text}; forward {active(forward)}, reverse {active(reverse)}"
                   for text in texts]
+    apart = sum(is_apart for is_apart, _ in every)
+    beyond = sum(ns > 0 for _, ns in every)
+    within = 100 - 100 * beyond / max(len(every) - apart, 1)
+    if within < WITHIN_PCT:
+        found.append(f"{beyond} of {len(every) - apart} delays out of gaps are off by more than "
+                     "their bound")
     return {"case": "all", "quantity": "counts", "stamp": "all", "samples": packets,
             "settings": settings, "wrong": wrong, "undetermined": undetermined, "bias_ns": None,
-            "p99_ns": None, "p999_ns": None, "max_ns": worst, "within_pct": None, "gaps": 0,
-            "budget_bias_ns": None, "budget_p999_ns": None, "faults": found, "ok": wrong == 0}
+            "p99_ns": None, "p999_ns": None, "max_ns": worst, "within_pct": round(within, 3),
+            "gaps": apart, "gaps_pct": round(100 * apart / max(len(every), 1), 3),
+            "delays": len(every), "budget_bias_ns": None, "budget_p999_ns": None,
+            "budget_within_pct": WITHIN_PCT, "faults": found, "ok": not found}
 
 
 def active(imp):

@@ -197,8 +197,11 @@ class Gaps:
         i = bisect.bisect_right(gaps, (hi, 0))
         return i > 0 and gaps[i - 1][1] >= lo or i > 1 and gaps[i - 2][1] >= lo
 
-    def touch_data(self, lo, hi):
-        return any(self.touch(lcore, lo, hi) for lcore in self.by_lcore if lcore != "wire")
+    def touch_stamp(self, at, error):
+        """Was a data lcore away between a stamp and what it is of?"""
+        return any(self.touch(lcore, min(at, at + error) - MARGIN_NS,
+                              max(at, at + error) + MARGIN_NS)
+                   for lcore in self.by_lcore if lcore != "wire")
 
 
 class Sample:
@@ -230,8 +233,7 @@ class Sample:
         # between a stamp and what it is of, the lcore that took it was away; or the wire was, while
         # it noted an arrival. Elsewhere a gap makes delays longer and no stamp wrong
         self.is_gap = max(ns(fwd, "arrive_error_ns"), ns(rev, "arrive_error_ns")) > UNSURE_NS or \
-            any(gaps.touch_data(min(w, w + err) - MARGIN_NS, max(w, w + err) + MARGIN_NS)
-                for (w, _), err in zip(true, e))
+            any(gaps.touch_stamp(w, err) for (w, _), err in zip(true, e))
 
 
 def join(raw, truth, gaps, spins=None):

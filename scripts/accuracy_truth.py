@@ -4,6 +4,8 @@
 
 import bisect
 
+from accuracy_run import UNSURE_NS
+
 
 class Reference:
     """A reference clock by wire time, between the times the log tells it at."""
@@ -106,54 +108,74 @@ def reference_pairs(rows):
 
 
 class Delay:
-    """One delay: true by the references the stamps are of, by wire time, and the stamps' bound."""
+    """One delay: true by the references the stamps are of, by wire time, and the stamps' bound.
+    `is_apart`: the lcore that took one of the stamps was away meanwhile (a gap it found itself), or
+    the wire was while it noted the arrival, so that the truth is not known."""
 
-    __slots__ = ("seq", "true", "wire", "bound", "said")
+    __slots__ = ("seq", "true", "wire", "bound", "said", "is_apart")
 
-    def __init__(self, seq, begin, end, bound, said):
-        (begin_wire, begin_ref), (end_wire, end_ref) = begin, end
-        self.seq, self.bound, self.said = seq, bound, said
+    def __init__(self, seq, begin, end, said, gaps):
+        (begin_wire, begin_ref), (end_wire, end_ref, end_error) = begin, end
+        self.seq, self.bound, self.said = seq, said.bound, said.value
         self.true, self.wire = end_ref - begin_ref, end_wire - begin_wire
+        self.is_apart = end_error > UNSURE_NS or \
+            gaps.touch_stamp(begin_wire, said.begin - begin_ref) or \
+            gaps.touch_stamp(end_wire, said.end - end_ref)
+
+    def beyond_ns(self):
+        """Off by so much more than its bound, and nothing excuses it."""
+        return 0 if self.is_apart else max(0, abs(self.said - self.true) - self.bound)
 
 
-def raw_errors(raw):
-    """By (packet, reflector's number): (bound, value) of forward, reverse and round trip."""
+class Said:
+    """A delay as reported: its two stamps, value and bound."""
+
+    def __init__(self, row, name, begin, end):
+        self.bound, self.value = int(row[f"{name}_error_ns"]), int(row[f"{name}_ns"])
+        self.begin, self.end = int(row[f"{begin}_utc_ns"]), int(row[f"{end}_utc_ns"])
+
+
+STAMPS = {"forward": ("t1", "t2"), "reverse": ("t3", "t4"), "round_trip": ("t1", "t4")}
+
+
+def reported(raw):
+    """By (packet, reflector's number): forward, reverse and round trip."""
     out = {}
     for r in raw:
         key = int(r["seq"]), int(r["reflector_seq"])
         if key in out or r["class"] == "duplicate-reverse":
             continue
-        out[key] = {name: (int(r[f"{name}_error_ns"]), int(r[f"{name}_ns"]))
-                    for name in ("forward", "reverse", "round_trip")}
+        out[key] = {name: Said(r, name, *of) for name, of in STAMPS.items()}
     return out
 
 
-def delays(truth, raw):
+def delays(truth, raw, gaps):
     """Delays by direction: forward and round trip by the reply that came first, reverse of every
     reply."""
-    errors = raw_errors(raw)
+    said = reported(raw)
     ref = truth.reference
     out = {"forward": [], "reverse": [], "round_trip": []}
     begin = lambda row, end: (int(row["depart_ns"]), ref[end].at(int(row["depart_ns"])))
+    end = lambda row, at, end: (at, ref[end].at(at), int(row["arrive_error_ns"]))
     for seq, replies in truth.back.items():
-        near = int(truth.requests[seq]["direction"])
-        sent = begin(truth.requests[seq], near)
-        first = truth.first_back(seq)
-        there = truth.reached[seq][min(truth.copy_of[first[0]], len(truth.reached[seq]) - 1)]
-        said = errors.get((seq, first[0]))
-        if said is None:
+        request = truth.requests[seq]
+        near = int(request["direction"])
+        sent = begin(request, near)
+        no, row, at = truth.first_back(seq)
+        there = truth.reached[seq][min(truth.copy_of[no], len(truth.reached[seq]) - 1)]
+        first = said.get((seq, no))
+        if first is None:
             continue  # reported nowhere: the numbers of samples will not agree
-        out["forward"].append(Delay(seq, sent, (there, ref[not near].at(there)),
-                                    *said["forward"]))
-        out["round_trip"].append(Delay(seq, sent, (first[2][0], ref[near].at(first[2][0])),
-                                       *said["round_trip"]))
-        for no, row, at in (r for r in replies if (seq, r[0]) in errors):
-            out["reverse"].append(Delay(seq, begin(row, not near), (at[0], ref[near].at(at[0])),
-                                        *errors[seq, no]["reverse"]))
+        out["forward"].append(
+            Delay(seq, sent, end(request, there, not near), first["forward"], gaps))
+        out["round_trip"].append(
+            Delay(seq, sent, end(row, at[0], near), first["round_trip"], gaps))
+        out["reverse"] += [
+            Delay(seq, begin(row, not near), end(row, at[0], near), said[seq, no]["reverse"], gaps)
+            for no, row, at in replies if (seq, no) in said]
     return out
 
 
-def largest_error(truth, raw):
+def largest_error(samples):
     """Of all delays, in gaps and out of them."""
-    return max((abs(d.said - d.true) for of in delays(truth, raw).values()
-                for d in of), default=0)
+    return max((abs(d.said - d.true) for of in samples.values() for d in of), default=0)

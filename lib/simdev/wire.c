@@ -234,7 +234,8 @@ deliver(struct tw_simdev_end *e, struct rte_mbuf *m, int64_t due_ns)
 	m->port = e->eth_id;
 	at_ns = arrive(e, m, &error_ns);
 	if (r != NULL) {
-		if ((mark & COPY_BIT) == 0)
+		/* of either copy */
+		if (error_ns > atomic_load_explicit(&r->arrive_error_ns, memory_order_relaxed))
 			atomic_store_explicit(&r->arrive_error_ns, error_ns, memory_order_relaxed);
 		atomic_store_explicit(
 			&r->arrive_ns[(mark & COPY_BIT) != 0], at_ns, memory_order_relaxed);
