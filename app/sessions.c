@@ -7,6 +7,7 @@
 #include "sessions.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,6 +20,8 @@
 #include "ports.h"
 #include "tw_dp.h"
 #include "tw_tst.h"
+
+#define UDP_HEADER_LEN 8
 
 /* Beyond the time in which packets may still be on their way. */
 #define LINGER_NS INT64_C(2000000000)
@@ -82,6 +85,27 @@ scope_find(struct tw_sessions *ss, struct tw_session *s, struct tw_dp_scope *sco
 	return 0;
 }
 
+/* Requests and replies must be single packets: fragments are never answered. */
+static int
+length_check(struct tw_sessions *ss, const struct tw_session *s)
+{
+	const struct tw_ctl_sess_param *p = &s->param;
+	const struct tw_tst_fmt *fmt = tw_tst_fmt_for_mode(p->mode);
+	const struct tw_ports_entry *e = tw_ports_get(ss->app->ports, s->port_idx);
+	size_t headers = (p->receiver_addr.family == TW_ADDR_V4 ? 20 : 40) + UDP_HEADER_LEN;
+	size_t len = headers + tw_tst_reply_len(fmt, fmt->req_min + (size_t)p->padding_len);
+	char why[160];
+
+	if (e == NULL)
+		return -ENOENT;
+	if (len <= e->port->mtu)
+		return 0;
+	snprintf(why, sizeof(why), "packets of %zu octets do not fit the MTU %u of port %s", len,
+		e->port->mtu, e->port->cfg.name);
+	note_refused(p, why);
+	return -EMSGSIZE;
+}
+
 /* Fill the record of the data plane and make it findable. Frees the record on failure. */
 static int
 refl_publish(struct tw_sessions *ss, struct tw_session *s, const struct tw_dp_scope *scope,
@@ -134,6 +158,8 @@ verdict(const struct tw_session *s, int ret)
 	case -ENOMEM:
 	case -EAGAIN:
 		return TW_CTL_RESERVE_TEMPORARY;
+	case -EMSGSIZE:
+		return TW_CTL_RESERVE_TOO_LONG;
 	case -EADDRNOTAVAIL:
 	case -ENETUNREACH:
 	case -EHOSTUNREACH:
@@ -164,6 +190,8 @@ tw_sessions_reserve(
 	s->param.keys = NULL;
 	s->created_utc_ns = tw_clocks_now(ss->app->clocks).ns;
 	ret = scope_find(ss, s, &scope);
+	if (ret == 0)
+		ret = length_check(ss, s);
 	if (ret != 0)
 		goto free_session;
 	ret = tw_hold_get(ss->app->hold, &param->receiver_addr, param->receiver_port, &s->hold);

@@ -96,6 +96,26 @@ def test_padding(lab, mode, padding):
 
 
 @pytest.mark.parametrize("family", rig.FAMILIES)
+@pytest.mark.parametrize("mode", rig.MODES)
+def test_padding_mtu(lab, mode, family):
+    """Packets that do not fit the MTU are refused, not silently lost (PROTOCOL A-85).
+
+    Steps: ask for the padding that fills the MTU and one octet more, up to the limit of the server;
+        run the session that fits.
+    Verify: Accept 3 for those beyond; the connection goes on, the largest packet is answered in full.
+    """
+    head = 48 if mode in SECURE else 14
+    room = 1500 - (28 if family == "v4" else 48) - head
+    with lab.client(family, mode) as client:
+        for padding in (room + 1, room + 100, 3000, 8900):
+            assert client.request(50410, 50410, padding=padding) == (3, 0, None), padding
+        with Exchange(lab, client, family, padding=room) as ex:
+            assert client.start() == 0
+            assert ex.ask().size == head + room
+            client.stop()
+
+
+@pytest.mark.parametrize("family", rig.FAMILIES)
 def test_dscp(lab, family):
     """Replies carry the DSCP that was negotiated.
 

@@ -93,6 +93,8 @@ why_of(enum tw_ctl_reserve res)
 		return TW_CTL_WHY_SESSION_TEMPORARY;
 	case TW_CTL_RESERVE_PERMANENT:
 		return TW_CTL_WHY_SESSION_PERMANENT;
+	case TW_CTL_RESERVE_TOO_LONG:
+		return TW_CTL_WHY_SESSION_TOO_LONG;
 	case TW_CTL_RESERVE_INTERNAL:
 		break;
 	}

@@ -119,6 +119,7 @@ enum tw_ctl_reserve {
 	TW_CTL_RESERVE_PORT_BUSY, /* this port cannot be had: another one will be tried */
 	TW_CTL_RESERVE_TEMPORARY, /* no room now: Accept 5 */
 	TW_CTL_RESERVE_PERMANENT, /* can never be served, e.g. no port routes there: Accept 4 */
+	TW_CTL_RESERVE_TOO_LONG,  /* its packets do not fit the MTU: Accept 3 */
 	TW_CTL_RESERVE_INTERNAL,  /* fault of ours: Accept 2 */
 };
 

@@ -355,6 +355,9 @@ Test(srv_request, answers_of_the_data_plane)
 	check_refused(talk_request_of(5000, 50000), 5, TW_CTL_WHY_SESSION_TEMPORARY);
 	bed.reserve_answer = TW_CTL_RESERVE_PERMANENT;
 	check_refused(talk_request_of(5000, 50000), 4, TW_CTL_WHY_SESSION_PERMANENT);
+	bed.reserve_answer = TW_CTL_RESERVE_TOO_LONG;
+	check_refused(talk_request_of(5000, 50000), 3, TW_CTL_WHY_SESSION_TOO_LONG);
+	cr_assert_eq(bed.reserve_calls, 3); /* another port would not help */
 	bed.reserve_answer = TW_CTL_RESERVE_INTERNAL;
 	check_refused(talk_request_of(5000, 50000), 2, TW_CTL_WHY_SESSION_INTERNAL);
 	bed.reserve_answer = 0;
