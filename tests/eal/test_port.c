@@ -46,7 +46,7 @@ memif_cfg(unsigned i)
 		.idx = (uint8_t)i, .profile = "memif", .desc_cnt = 256, .attach = TW_PORT_OWNED};
 
 	snprintf(cfg.name, sizeof(cfg.name), "m%u", i);
-	snprintf(cfg.args, sizeof(cfg.args), "%s", sock_args[i]);
+	memcpy(cfg.args, sock_args[i], sizeof(cfg.args));
 	return cfg;
 }
 
