@@ -29,6 +29,13 @@ check_conf(struct ask *a)
 	return ctl_reason_of(TW_CTL_WHY_NONE);
 }
 
+/* fe80::/10: which interface is meant, the address does not say, and a request cannot. */
+static bool
+is_link_local(const struct tw_addr *addr)
+{
+	return addr->family == TW_ADDR_V6 && addr->b[0] == 0xfe && (addr->b[1] & 0xc0) == 0x80;
+}
+
 /* Zero stands for the end of the control connection, each one alone. */
 static struct tw_ctl_reason
 check_addresses(struct ask *a)
@@ -44,6 +51,8 @@ check_addresses(struct ask *a)
 		p->receiver_addr = conn->local;
 	if (tw_addr_is_zero(&p->sender_addr) || tw_addr_is_zero(&p->receiver_addr))
 		return ctl_reason_of(TW_CTL_WHY_SESSION_IPVN);
+	if (is_link_local(&p->sender_addr) || is_link_local(&p->receiver_addr))
+		return ctl_reason_of(TW_CTL_WHY_SESSION_LINK_LOCAL);
 	if (!ctl_policy_receiver(conn, &p->receiver_addr))
 		return ctl_reason_of(TW_CTL_WHY_SESSION_RECEIVER);
 	if (!ctl_policy_sender(conn, &p->sender_addr))

@@ -233,6 +233,26 @@ Test(srv_request, sender_port_zero_gets_3)
 	check_refused(talk_request_of(0, 50000), 3, TW_CTL_WHY_SESSION_SENDER_PORT);
 }
 
+/* one or both */
+Test(srv_request, link_local_gets_3)
+{
+	static const char *const pair[][2] = {
+		{"fe80::1", "2001:db8::2"}, {"2001:db8::1", "fe80::2"}, {"febf::1", "febf::2"}};
+	struct tw_wire_request_tw req = talk_request_of(5000, 50000);
+	struct tw_addr addr;
+
+	connect_as(TW_MODE_OPEN);
+	req.ipvn = 6;
+	for (size_t i = 0; i < TW_ARRAY_SIZE(pair); i++) {
+		cr_assert(tw_addr_parse(pair[i][0], &addr));
+		memcpy(req.sender_addr, addr.b, 16);
+		cr_assert(tw_addr_parse(pair[i][1], &addr));
+		memcpy(req.receiver_addr, addr.b, 16);
+		check_refused(req, 3, TW_CTL_WHY_SESSION_LINK_LOCAL);
+	}
+	cr_assert_eq(bed.reserve_calls, 0);
+}
+
 /* R-4656-086, R-4656-087: the receiver must be us */
 Test(srv_request, foreign_receiver_gets_1)
 {
