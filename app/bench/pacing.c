@@ -1,22 +1,26 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) 2026 The twampline authors */
 /*
- * Pacing: one session at 1,000,000 packets/s, each reply back in the next turn. When a packet left
- * is read by a hook of the device's transmit function; T1s that are further from that than their
- * Error Estimate are counted.
+ * Pacing: one session at 1,000,000 packets/s, each reply back at once. When a packet left is read
+ * by a hook of the device's transmit function; T1s that are further from that than their Error
+ * Estimate are counted.
  *
  * Gaps stand apart (app/gaps.h): packets under way in a loop turn that took 5 us more than its
  * work, and those queued up behind them, until one leaves before the next is due. The share of
  * packets set aside may be 1.25 times the share of time that a spinner on this core loses, plus 0.5
  * points.
  *
- * The far end works between the turns, on this lcore: its time counts against the sender.
+ * The far end is an lcore of its own, as it is a box of its own in life; where the machine has one
+ * CPU only it works between the turns, and its time counts against the sender.
  */
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <rte_ethdev.h>
+#include <rte_launch.h>
 #include <rte_malloc.h>
+#include <rte_mbuf_dyn.h>
 
 #include "../gaps.h"
 #include "bench.h"
@@ -24,9 +28,11 @@
 #define INTERVAL_NS   1000
 #define PACKETS_QUICK 100000
 #define PACKETS       400000
-#define WARM_UP       8192      /* first packets of a session: not in the figures, all verified */
+#define WARM_UP       8192      /* first packets of a session: not in the figures */
+#define CHECK_EVERY   64        /* packets: the slow path takes some 12 us each */
 #define START_NS      100000000 /* from a session's making on, which takes half of it */
 #define SPIN_NS       100000000
+#define REPLIES_NS    1000000000 /* the last ones are in by then */
 #define BURST_MAX     64
 #define KEPT_MIN      100 /* packets */
 #define BLOCK         16
@@ -37,34 +43,51 @@ struct sealed {
 	uint8_t block[BLOCK], hmac[BLOCK + 4]; /* the engine writes 20 octets */
 };
 
+/* What the hook writes into a packet: again if the device refused it, so the last time counts. */
+struct left {
+	uint64_t tsc;
+	uint32_t skipped; /* of the schedule, before this one */
+};
+
 struct pacing {
+	/* constant while a session runs */
 	struct rig *r;
 	struct tw_send_sess *sess;
-	struct tw_gaps *gaps;
 	struct sealed *sealed; /* by Sequence Number */
-	int64_t *error_ns;     /* departure - due, by Sequence Number */
-	int64_t *due_ns;
-	uint32_t sent, wanted;
+	uint32_t wanted;
 	int64_t first_ns; /* the first packet is due */
-	uint64_t t1_outside;
-	uint64_t left_tsc[BURST_MAX]; /* of the frames of this turn, by the hook */
-	unsigned left_cnt;
+	int left_off;     /* of struct left in an mbuf */
+
+	/* w: the sender's lcore */
+	struct tw_gaps *gaps;
 	struct tw_spinner spinner;
 	uint64_t spun_tsc, spin_lost_tsc;
+	atomic_bool is_over; /* r: the far end */
+
+	/* w: the far end; read when it has ended */
+	int64_t *error_ns; /* departure - due, by Sequence Number */
+	int64_t *due_ns;
+	uint32_t sent;
+	uint64_t t1_outside;
 };
+
+static struct left *
+left_of(const struct pacing *p, struct rte_mbuf *m)
+{
+	return RTE_MBUF_DYNFIELD(m, p->left_off, struct left *);
+}
 
 static uint16_t
 on_transmit(uint16_t port, uint16_t queue, struct rte_mbuf **m, uint16_t n, void *arg)
 {
 	struct pacing *p = arg;
-	const uint64_t tsc = rte_rdtsc();
+	const struct left left = {
+		.tsc = rte_rdtsc(), .skipped = (uint32_t)tw_ctr_get(&p->sess->skipped)};
 
 	(void)port;
 	(void)queue;
-	(void)m;
-	need(p->left_cnt + n <= BURST_MAX, "burst is too long");
 	for (unsigned i = 0; i < n; i++)
-		p->left_tsc[p->left_cnt++] = tsc;
+		*left_of(p, m[i]) = left;
 	return n;
 }
 
@@ -92,45 +115,83 @@ sealed_make(struct pacing *p)
 
 /* One request is on the far side: how far behind its schedule, and its reply. */
 static void
-request_take(struct pacing *p, struct rte_mbuf *m, uint64_t left_tsc)
+request_take(struct pacing *p, struct rte_mbuf *m)
 {
 	const struct tw_clock *clock = &p->r->b->clock;
-	const int64_t left_ns = tw_clock_at(clock, left_tsc).ns;
-	const uint32_t slot = p->sent + (uint32_t)tw_ctr_get(&p->sess->skipped);
+	const uint32_t seq = p->sent++;
 	uint8_t *pay = rte_pktmbuf_mtod_offset(m, uint8_t *, 42);
+	const struct left left = *left_of(p, m);
+	const int64_t left_ns = tw_clock_at(clock, left.tsc).ns;
 	struct meta meta;
 	int64_t off_ns;
 
-	need(p->sent < p->wanted, "too many packets left");
-	take_request(p->r, m, &meta, p->sent < WARM_UP);
-	off_ns = tw_clock_ntp_to_ns(meta.t1, tw_clock_at(clock, left_tsc)).ns - left_ns;
+	need(seq < p->wanted, "too many packets left");
+	take_request(p->r, m, &meta, seq % CHECK_EVERY == 0);
+	off_ns = tw_clock_ntp_to_ns(meta.t1, tw_clock_at(clock, left.tsc)).ns - left_ns;
 	p->t1_outside += llabs(off_ns) > (int64_t)tw_clock_ee_decode(meta.ee).error_ns;
-	p->due_ns[p->sent] = p->first_ns + (int64_t)slot * INTERVAL_NS;
-	p->error_ns[p->sent] = left_ns - p->due_ns[p->sent];
+	p->due_ns[seq] = p->first_ns + (int64_t)(seq + left.skipped) * INTERVAL_NS;
+	p->error_ns[seq] = left_ns - p->due_ns[seq];
 	frame_turn(p->r, m, &meta);
-	memcpy(pay, p->sealed[p->sent].block, BLOCK);
-	memcpy(pay + HMAC_OFF, p->sealed[p->sent].hmac, BLOCK);
+	memcpy(pay, p->sealed[seq].block, BLOCK);
+	memcpy(pay + HMAC_OFF, p->sealed[seq].hmac, BLOCK);
 	frame_cksum(m);
-	p->sent++;
 }
 
-/* A turn of the lcore and the far end's answer. */
+static bool
+has_far_lcore(const struct pacing *p)
+{
+	return p->r->b->lcore2 >= 0;
+}
+
+/* The far end answers what has arrived; while the sender's lcore is away its queue may be full. */
+static void
+far_turn(struct pacing *p)
+{
+	struct rte_mbuf *m[BURST_MAX];
+	const unsigned n = rte_ring_dequeue_burst(p->r->b->out[0], (void **)m, BURST_MAX, NULL);
+
+	for (unsigned i = 0; i < n; i++)
+		request_take(p, m[i]);
+	while (n > 0 && rte_ring_enqueue_bulk(p->r->b->in[0], (void **)m, n, NULL) == 0)
+		need(has_far_lcore(p), "ring is full");
+}
+
+static int
+far_run(void *arg)
+{
+	struct pacing *p = arg;
+
+	while (!atomic_load_explicit(&p->is_over, memory_order_acquire))
+		far_turn(p);
+	return 0;
+}
+
+static void
+far_start(struct pacing *p)
+{
+	atomic_store(&p->is_over, false);
+	if (has_far_lcore(p))
+		need(rte_eal_remote_launch(far_run, p, (unsigned)p->r->b->lcore2) == 0,
+			"the far end's lcore did not start");
+}
+
+static void
+far_end(struct pacing *p)
+{
+	atomic_store_explicit(&p->is_over, true, memory_order_release);
+	if (has_far_lcore(p))
+		(void)rte_eal_wait_lcore((unsigned)p->r->b->lcore2);
+}
+
+/* A turn of the sender's lcore. */
 static void
 turn(struct pacing *p)
 {
-	struct tw_dp_lcore *lc = tw_dp_lcore_at(p->r->dp, 0);
-	struct rte_mbuf *m[BURST_MAX];
 	struct tw_dp_event ev;
-	unsigned n;
+	const unsigned n = rig_turn(p->r, tw_dp_lcore_at(p->r->dp, 0));
 
-	p->left_cnt = 0;
-	(void)rig_turn(p->r, lc);
-	n = rte_ring_dequeue_burst(p->r->b->out[0], (void **)m, BURST_MAX, NULL);
-	need(n == p->left_cnt, "what left is not what arrived");
-	for (unsigned i = 0; i < n; i++)
-		request_take(p, m[i], p->left_tsc[i]);
-	need(n == 0 || rte_ring_enqueue_bulk(p->r->b->in[0], (void **)m, n, NULL) == n,
-		"ring is full");
+	if (!has_far_lcore(p))
+		far_turn(p);
 	tw_gaps_turn(p->gaps, rte_rdtsc(), n);
 	if (n == 0)
 		(void)tw_dp_event_pop(p->r->dp, &ev, 1);
@@ -144,6 +205,24 @@ spin(struct pacing *p)
 	p->spun_tsc += p->spinner.spun_tsc;
 	p->spin_lost_tsc += p->spinner.lost_tsc;
 	p->gaps->last_tsc = rte_rdtsc();
+}
+
+/* Until every packet of the schedule has left and, unless one got lost, is answered. */
+static void
+session_wait(struct pacing *p, struct tw_send_counts *counts)
+{
+	const uint64_t patience_tsc = (uint64_t)(p->r->b->hz / 1e9 * REPLIES_NS);
+	uint64_t begin_tsc;
+
+	do {
+		turn(p);
+		tw_send_sess_counts(p->sess, counts);
+	} while (counts->scheduled < p->wanted);
+	begin_tsc = rte_rdtsc();
+	while (counts->replies < counts->sent && rte_rdtsc() - begin_tsc < patience_tsc) {
+		turn(p);
+		tw_send_sess_counts(p->sess, counts);
+	}
 }
 
 /* A session from its first packet to its last. */
@@ -160,15 +239,11 @@ session_run(struct pacing *p, struct bench_pacing *sum)
 	while (tw_dp_send_start(r->dp, p->sess) != 0)
 		turn(p);
 	turn(p);
-	need(p->sent == 0, "the schedule began too early");
+	need(rte_ring_empty(r->b->out[0]), "the schedule began too early");
 	p->first_ns = p->sess->sched.due_ns;
-	do {
-		turn(p);
-		tw_send_sess_counts(p->sess, &counts);
-	} while (counts.scheduled < p->wanted);
-	for (unsigned i = 0; i < 8; i++)
-		turn(p); /* the last replies */
-	tw_send_sess_counts(p->sess, &counts);
+	far_start(p);
+	session_wait(p, &counts);
+	far_end(p);
 	if (counts.sent != p->sent || counts.scheduled != p->wanted ||
 		counts.sent + counts.skipped != counts.scheduled || counts.replies != p->sent)
 		die("%s: %lu scheduled, %lu sent (%u seen), %lu skipped, %lu replies", r->c->name,
@@ -247,6 +322,9 @@ run_once(struct pacing *p, struct bench_pacing *sum, double *p50, double *p99)
 	sum->max_ns = RTE_MAX(sum->max_ns, error_ns[n - 1]);
 }
 
+static const struct rte_mbuf_dynfield left_field = {
+	.name = "bench_left", .size = sizeof(struct left), .align = __alignof__(struct left)};
+
 static struct pacing *
 pacing_new(struct bench *b, const struct bench_case *c)
 {
@@ -259,8 +337,10 @@ pacing_new(struct bench *b, const struct bench_case *c)
 	p->sealed = malloc(p->wanted * sizeof(*p->sealed));
 	p->error_ns = calloc(p->wanted, sizeof(*p->error_ns));
 	p->due_ns = calloc(p->wanted, sizeof(*p->due_ns));
+	p->left_off = rte_mbuf_dynfield_register(&left_field);
 	need(p->gaps != NULL && p->sealed != NULL && p->error_ns != NULL && p->due_ns != NULL,
 		"no memory");
+	need(p->left_off >= 0, "no room in packet buffers for the time of departure");
 	sealed_make(p);
 	return p;
 }
