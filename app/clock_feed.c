@@ -169,8 +169,8 @@ second_note(struct tw_clock_feed *f, enum tw_clock_verdict v, int64_t now_ns)
 		f->now.offset_min_ns = offset_ns;
 	if (v == TW_CLOCK_V_ACCEPTED && offset_ns > f->now.offset_max_ns)
 		f->now.offset_max_ns = offset_ns;
-	if (m->stamp_error_ns > f->now.stamp_error_ns)
-		f->now.stamp_error_ns = m->stamp_error_ns;
+	if (m->stamp_error_ns + m->clock_error_ns > f->now.stamp_error_ns)
+		f->now.stamp_error_ns = m->stamp_error_ns + m->clock_error_ns;
 	if (m->sync_error_ns > f->now.sync_error_ns)
 		f->now.sync_error_ns = m->sync_error_ns;
 	f->now.is_synced &= m->is_synced;

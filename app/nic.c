@@ -305,7 +305,7 @@ put_clock(struct tw_out *out, const struct tw_nic *n)
 	tw_out_bool(out, "is_followed", m->epoch != 0 && m->is_synced);
 	tw_out_u64(out, "hz", m->tsc_hz, "Hz");
 	tw_out_i64(out, "drift_ppb", st->drift_ppb, "ppb");
-	tw_out_ns(out, "error_ns", m->stamp_error_ns);
+	tw_out_ns(out, "error_ns", (int64_t)m->stamp_error_ns + m->clock_error_ns);
 	tw_out_ns(out, "residual_ns", (int64_t)st->residual_ns);
 	tw_out_ns(out, "width_ns", (int64_t)st->last_width_ns);
 	tw_out_u64(out, "readings", st->accepted, NULL);

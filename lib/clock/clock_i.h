@@ -65,6 +65,22 @@ granularity(int64_t rate)
 	return tick_ns > 2 ? tick_ns : 2;
 }
 
+/* 2^-16 ns as nanoseconds, rounded up. */
+static inline uint32_t
+tw_clock_frac_up(uint32_t frac)
+{
+	return (uint32_t)(((uint64_t)frac + FRAC_NS - 1) >> FRAC_SHIFT);
+}
+
+/* A rate error as stamps tell it, rounded up. */
+static inline uint8_t
+tw_clock_rate_units(uint64_t ppb)
+{
+	const uint64_t units = ppb / TW_CLOCK_RATE_UNIT_PPB + 1;
+
+	return units < UINT8_MAX ? (uint8_t)units : UINT8_MAX;
+}
+
 /** Narrowest of @p n readings; NULL if the counter ran backwards in each. */
 const struct tw_clock_reading *tw_clock_narrowest(const struct tw_clock_reading *reading, size_t n);
 

@@ -41,7 +41,7 @@ anchor(const struct tw_clock *utc, const struct tw_clock *mono, const struct tw_
 	return tsc;
 }
 
-/* The sum of both errors at that anchor; rounded up once. @return false: unknown */
+/* Both errors at that anchor. @return false: unknown */
 static bool
 add_errors(
 	const struct tw_clock *utc, const struct tw_clock *nic, uint64_t tsc, struct tw_clock *out)
@@ -50,17 +50,24 @@ add_errors(
 	const uint64_t late_tsc = age_tsc > utc->ee_span_tsc ? age_tsc - utc->ee_span_tsc : 0;
 	const unsigned __int128 grown = (unsigned __int128)age_tsc * (uint64_t)utc->growth +
 					(unsigned __int128)late_tsc * (uint64_t)utc->overdue;
-	const uint64_t frac = utc->error_frac > ROUND_UP ? utc->error_frac - ROUND_UP : 0;
+	const uint64_t utc_tick = utc->stamp_frac != 0 ? tick_frac(utc->rate) / 2 : 0;
+	const uint64_t frac = nic->error_frac > ROUND_UP ? nic->error_frac - ROUND_UP : 0;
 	const unsigned __int128 error =
-		(((unsigned __int128)utc->stamp_error_ns + nic->stamp_error_ns)
-			<< TW_CLOCK_RATE_SHIFT) +
-		grown + frac + nic->error_frac;
+		((unsigned __int128)utc->clock_error_ns << TW_CLOCK_RATE_SHIFT) + grown +
+		utc->error_frac;
+	/*
+	 * Stamps by the NIC and by the TSC may be subtracted: what parts the two is of the stamp.
+	 * It is the NIC's tick that is left off, not the TSC's.
+	 */
+	const uint64_t stamp = utc->stamp_frac - utc_tick + nic->stamp_frac +
+			       ((uint64_t)nic->clock_error_ns << FRAC_SHIFT) + frac / FRAC_RATE + 1;
 
 	if (tw_clock_stamp(utc, tsc, TW_STAMP_TSC_RX).stamp_error_ns == TW_CLOCK_ERROR_UNKNOWN ||
-		nic->stamp_error_ns == TW_CLOCK_ERROR_UNKNOWN ||
-		error >> TW_CLOCK_RATE_SHIFT >= TW_CLOCK_ERROR_UNKNOWN)
+		stamp > UINT32_MAX || error >> TW_CLOCK_RATE_SHIFT >= TW_CLOCK_ERROR_UNKNOWN)
 		return false;
-	out->stamp_error_ns = (uint32_t)(error >> TW_CLOCK_RATE_SHIFT);
+	out->stamp_frac = (uint32_t)stamp;
+	out->stamp_error_ns = tw_clock_frac_up(out->stamp_frac);
+	out->clock_error_ns = (uint32_t)(error >> TW_CLOCK_RATE_SHIFT);
 	out->error_frac = (uint64_t)error & ROUND_UP;
 	return true;
 }
@@ -84,6 +91,8 @@ tw_clock_compose(const struct tw_clock *utc, const struct tw_clock *mono,
 	out->rate = scaled(nic->rate, utc->rate, mono->rate);
 	out->growth = nic->growth + scaled(nic->rate, utc->growth, mono->rate);
 	out->overdue = nic->overdue + scaled(nic->rate, utc->overdue, mono->rate);
+	out->rate_error = tw_clock_rate_units(
+		(uint64_t)((__int128)out->growth * PPB / (out->rate != 0 ? out->rate : 1)));
 	out->ticks_per_ns =
 		(uint64_t)(((unsigned __int128)1 << (TW_CLOCK_RATE_SHIFT + TW_CLOCK_TICK_SHIFT)) /
 			   (uint64_t)out->rate);

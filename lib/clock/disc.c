@@ -117,9 +117,14 @@ state_error(struct tw_clock_disc *d, const struct tw_clock_point *at)
 	struct tw_clock *m = &d->model;
 	const int64_t lead = lead_of(d, at);
 	const uint64_t low = abs_u64(d->low + lead), high = abs_u64(d->high + lead);
-	const uint64_t error = (low > high ? low : high) + (uint64_t)lead;
+	const uint64_t most = low > high ? low : high;
+	/* that of a clock for stamps is never less than TW_CLOCK_COMMON_NS, rounded up */
+	const uint64_t least = at->rest != 0 ? (TW_CLOCK_COMMON_NS - 1) * FRAC_NS + 1 : 0;
+	const uint64_t error = most > least ? most : least;
 
-	m->stamp_error_ns = to_error(error >> FRAC_SHIFT);
+	m->stamp_frac = (uint32_t)lead;
+	m->stamp_error_ns = tw_clock_frac_up(m->stamp_frac);
+	m->clock_error_ns = to_error(error >> FRAC_SHIFT);
 	m->error_frac = (error % FRAC_NS) * FRAC_RATE + ROUND_UP;
 }
 
@@ -132,6 +137,7 @@ draw(struct tw_clock_disc *d, const struct tw_clock_point *at, int64_t slew_ppb)
 	m->rate = d->freq + rate_of_ppb(d, slew_ppb);
 	m->growth = rate_of_ppb(d, (int64_t)(loose_ppb(d) + d->bend_ppb + abs_u64(slew_ppb))) + 1;
 	m->overdue = rate_of_ppb(d, OVERDUE_PPB);
+	m->rate_error = tw_clock_rate_units(loose_ppb(d) + d->bend_ppb + abs_u64(slew_ppb));
 	m->ticks_per_ns =
 		(uint64_t)(((unsigned __int128)1 << (TW_CLOCK_RATE_SHIFT + TW_CLOCK_TICK_SHIFT)) /
 			   (uint64_t)m->rate);
@@ -416,9 +422,9 @@ judge_moment(struct tw_clock_disc *d, const struct moment *at)
 	const struct tw_clock *m = &d->model;
 	int64_t offset_ns = p->ref_ns - tw_clock_at(m, p->tsc).ns;
 	uint64_t age_ns = abs_u64(ticks_to_ns(p->tsc - m->tsc0, m->rate));
-	uint64_t legal_ns = d->cfg.step_ns + m->stamp_error_ns + p->half_ns +
+	uint64_t legal_ns = d->cfg.step_ns + m->clock_error_ns + p->half_ns +
 			    ppb_of(age_ns, (uint64_t)d->cfg.max_rate_ppb + d->cfg.max_slew_ppb);
-	uint64_t expected_ns = SURPRISE_NS + p->half_ns + m->stamp_error_ns +
+	uint64_t expected_ns = SURPRISE_NS + p->half_ns + m->clock_error_ns +
 			       (uint64_t)ticks_to_ns(p->tsc - m->tsc0, m->growth);
 	bool is_jump = abs_u64(offset_ns) > legal_ns;
 	bool is_expected = abs_u64(offset_ns) <= expected_ns;

@@ -84,9 +84,10 @@ tw_clock_ee_of_model(const struct tw_clock *c)
 
 	if (error_ns >= UNITS_64_NS)
 		return tw_clock_ee_of_stamp(&worst, 0);
-	error = ((unsigned __int128)(c->stamp_error_ns + (uint64_t)c->sync_error_ns)
+	error = ((unsigned __int128)(c->clock_error_ns + (uint64_t)c->sync_error_ns)
 			<< TW_CLOCK_RATE_SHIFT) +
-		(unsigned __int128)c->ee_span_tsc * (uint64_t)c->growth + c->error_frac - ROUND_UP;
+		(unsigned __int128)c->ee_span_tsc * (uint64_t)c->growth + c->error_frac - ROUND_UP +
+		(unsigned __int128)c->stamp_frac * FRAC_RATE;
 	return encode_units((uint64_t)((error + UNIT - 1) / UNIT));
 }
 

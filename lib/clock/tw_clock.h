@@ -72,7 +72,37 @@ struct tw_stamp {
 	uint32_t epoch;          /* changes when the clock was stepped */
 	uint8_t source;          /* enum tw_stamp_source */
 	bool is_synced;          /* the S bit */
+	uint8_t clock_error_ns; /* of stamp_error_ns: this much is its clock's, and in all others */
+	uint8_t rate_error;     /* of that clock against the reference: TW_CLOCK_RATE_UNIT_PPB */
 };
+
+#define TW_CLOCK_RATE_UNIT_PPB 4096
+
+/* A model of ours states at least this for itself, in every stamp. */
+#define TW_CLOCK_COMMON_NS 2
+
+/**
+ * What stamps of one clock have in common does not part them: how much less than the sum of their
+ * stamp errors a duration may be off by. @p s: the later one.
+ */
+static inline uint64_t
+tw_clock_common_ns(const struct tw_stamp *s)
+{
+	return (uint64_t)s->clock_error_ns +
+	       (s->clock_error_ns < TW_CLOCK_COMMON_NS ? s->clock_error_ns : TW_CLOCK_COMMON_NS);
+}
+
+/** And how much more, since that clock may be fast or slow. */
+static inline uint64_t
+tw_clock_rate_error_ns(const struct tw_stamp *s, int64_t duration_ns)
+{
+	const uint64_t away_ns =
+		duration_ns < 0 ? 0 - (uint64_t)duration_ns : (uint64_t)duration_ns;
+
+	/* rounded down: what is less than a nanosecond is in the stamps' errors, rounded up */
+	return (uint64_t)((unsigned __int128)away_ns * s->rate_error * TW_CLOCK_RATE_UNIT_PPB /
+			  1000000000);
+}
 
 /* --- NTP and PTP timestamps, PROTOCOL.md 4.1 --- */
 
@@ -206,16 +236,19 @@ struct tw_clock {
 	int64_t rate;            /* 2^-48 ns per tick */
 	int64_t growth;          /* error grows by this many 2^-48 ns per tick from the anchor */
 	int64_t overdue;         /* and by so much more beyond ee_span_tsc: a reading is overdue */
-	uint64_t error_frac;     /* at the anchor, beyond stamp_error_ns: 2^-48 ns */
+	uint64_t error_frac;     /* at the anchor, beyond clock_error_ns: 2^-48 ns */
 	uint64_t ticks_per_ns;   /* 2^-40 */
 	uint64_t tsc_hz;         /* measured, rounded */
 	uint64_t ee_span_tsc;    /* `ee` holds this far from the anchor */
 	uint64_t horizon_tsc;    /* beyond this nobody has watched the reference: S=0 */
-	uint32_t stamp_error_ns; /* at the anchor, against the reference */
+	uint32_t stamp_error_ns; /* of a stamp, against the model */
+	uint32_t stamp_frac;     /* the same not rounded up: 2^-16 ns */
+	uint32_t clock_error_ns; /* of the model against the reference, at the anchor */
 	uint32_t sync_error_ns;  /* of the reference against UTC */
 	uint32_t rate_error_ppb; /* bound of the reference's own rate error, for long durations */
 	uint32_t epoch;          /* 0: no model yet */
 	uint16_t ee;             /* Error Estimate of stamps within ee_span_tsc */
+	uint8_t rate_error;      /* `growth` as stamps tell it */
 	bool is_synced;
 };
 
@@ -259,16 +292,18 @@ tw_clock_stamp(const struct tw_clock *c, uint64_t tsc, enum tw_stamp_source sour
 		.source = (uint8_t)source,
 		.is_synced = false};
 	unsigned __int128 grown = (unsigned __int128)age_tsc * (uint64_t)c->growth + c->error_frac;
-	uint64_t error_ns;
+	uint64_t clock_ns;
 
 	if (__builtin_expect(age_tsc > c->ee_span_tsc || c->epoch == 0, 0)) {
 		if (age_tsc > c->horizon_tsc || c->epoch == 0)
 			return s;
 		grown += (unsigned __int128)(age_tsc - c->ee_span_tsc) * (uint64_t)c->overdue;
 	}
-	error_ns = c->stamp_error_ns + (uint64_t)(grown >> TW_CLOCK_RATE_SHIFT);
-	if (error_ns < TW_CLOCK_ERROR_UNKNOWN)
-		s.stamp_error_ns = (uint32_t)error_ns;
+	clock_ns = c->clock_error_ns + (uint64_t)(grown >> TW_CLOCK_RATE_SHIFT);
+	if (clock_ns + c->stamp_error_ns < TW_CLOCK_ERROR_UNKNOWN)
+		s.stamp_error_ns = (uint32_t)clock_ns + c->stamp_error_ns;
+	s.clock_error_ns = (uint8_t)(clock_ns < UINT8_MAX ? clock_ns : UINT8_MAX);
+	s.rate_error = c->rate_error;
 	s.is_synced = c->is_synced;
 	return s;
 }

@@ -9,6 +9,18 @@ minus(uint64_t error_ns)
 	return error_ns < INT64_MAX ? -(int64_t)error_ns : INT64_MIN;
 }
 
+/*
+ * Both stamps are of one clock: what that is off by cancels. Its error was never less than
+ * TW_CLOCK_COMMON_NS, and is as the later stamp says now.
+ */
+static uint64_t
+round_trip_error(const struct ends *e, uint64_t e1_ns, uint64_t e4_ns)
+{
+	const uint64_t sum_ns = error_sum(e1_ns, e4_ns), common_ns = tw_clock_common_ns(e->t4);
+
+	return sum_ns != UINT64_MAX && sum_ns > common_ns ? sum_ns - common_ns : sum_ns;
+}
+
 /* What follows from the errors of all four stamps. */
 static void
 sum_errors(struct ends *e, uint64_t e1_ns, uint64_t own1_ns, uint64_t own4_ns)
@@ -17,7 +29,7 @@ sum_errors(struct ends *e, uint64_t e1_ns, uint64_t own1_ns, uint64_t own4_ns)
 				       ? UINT64_MAX
 				       : e->t4->stamp_error_ns;
 
-	e->round_trip_error_ns = error_sum(e1_ns, e4_ns);
+	e->round_trip_error_ns = round_trip_error(e, e1_ns, e4_ns);
 	e->forward_error_ns = error_sum(own1_ns, e->peer.error_ns);
 	e->reverse_error_ns = error_sum(own4_ns, e->peer.error_ns);
 	e->is_forward_synced = e->is_synced1 && e->peer.is_synced;

@@ -353,7 +353,8 @@ fill_sample(const struct match *x, struct tw_metrics_sample *s)
 	s->residence_ns = x->residence_ns;
 	s->forward_error_ns = e->forward_error_ns;
 	s->reverse_error_ns = e->reverse_error_ns;
-	s->round_trip_error_ns = e->round_trip_error_ns;
+	s->round_trip_error_ns =
+		error_sum(e->round_trip_error_ns, tw_clock_rate_error_ns(e->t4, x->round_trip_ns));
 	s->t1_source = e->t1_source;
 	s->t4_source = e->t4->source;
 	s->has_round_trip = x->has_round_trip;

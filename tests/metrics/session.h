@@ -27,6 +27,7 @@ struct session {
 	struct tw_metrics_report report;
 	struct tw_metrics_sample sample; /* of the last reply */
 	uint32_t stamp_error_ns;         /* of our stamps */
+	uint8_t clock_error_ns, rate_error;
 	uint32_t epoch;
 	bool is_synced;
 	uint16_t ee;            /* of the reflector */
@@ -45,6 +46,7 @@ session_start(struct session *s, const struct tw_metrics_cfg *cfg)
 	s->cfg = cfg != NULL ? *cfg : defaults;
 	s->seq = s->cfg.first_seq;
 	s->stamp_error_ns = 100;
+	s->clock_error_ns = s->rate_error = 0;
 	s->epoch = 1;
 	s->is_synced = true;
 	s->ee = tw_clock_ee_encode(1000, true);
@@ -62,6 +64,8 @@ session_stamp(const struct session *s, int64_t at_ns, uint8_t source)
 {
 	return (struct tw_stamp){.time = {SESSION_T0 + at_ns},
 		.stamp_error_ns = s->stamp_error_ns,
+		.clock_error_ns = s->clock_error_ns,
+		.rate_error = s->rate_error,
 		.sync_error_ns = 1000,
 		.epoch = s->epoch,
 		.source = source,

@@ -71,6 +71,26 @@ Test(session, errors_are_those_of_6_1)
 	cr_assert_eq(r->error_peer_ns, e2);
 }
 
+Test(session, what_the_clock_is_off_by_cancels)
+{
+	const struct tw_metrics_report *r;
+	uint64_t e2 = tw_clock_ee_decode(tw_clock_ee_encode(1000, true)).error_ns;
+
+	session_start(&s, NULL);
+	s.clock_error_ns = 60;
+	s.rate_error = 2;
+	send_all(1);
+	answer(0, 0);
+	/* of T4's error 60 are its clock's, of T1's what a clock states at least */
+	cr_assert_eq(s.sample.round_trip_error_ns,
+		200 - 60 - TW_CLOCK_COMMON_NS +
+			(uint64_t)s.sample.round_trip_ns * 2 * TW_CLOCK_RATE_UNIT_PPB / S);
+	cr_assert_eq(s.sample.forward_error_ns, 1100 + e2);
+	r = session_end(&s);
+	cr_assert_eq(r->round_trip.min.error_ns, 200 - 60 - TW_CLOCK_COMMON_NS);
+	cr_assert_eq(r->forward.min.error_ns, 1100 + e2);
+}
+
 Test(session, rate_error_grows_with_the_round_trip)
 {
 	struct tw_metrics_cfg cfg = {.tmax_ns = 2 * S,

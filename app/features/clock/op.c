@@ -38,7 +38,8 @@ put_row(struct tw_out *out, const struct tw_clocks_entry *e)
 	tw_out_str(out, "kind", tw_clock_feed_kind(e->feed));
 	tw_out_str(out, "reference", reference(e));
 	tw_out_bool(out, "is_synced", m->is_synced);
-	put_error(out, "stamp_error_ns", m->epoch != 0 ? m->stamp_error_ns : UINT64_MAX);
+	put_error(out, "stamp_error_ns",
+		m->epoch != 0 ? (uint64_t)m->stamp_error_ns + m->clock_error_ns : UINT64_MAX);
 	put_error(out, "sync_error_ns", m->epoch != 0 ? m->sync_error_ns : UINT64_MAX);
 	tw_out_ns(out, "offset_ns", st->last_offset_ns);
 	tw_out_i64(out, "drift_ppb", st->drift_ppb, "ppb");
