@@ -15,7 +15,7 @@
 
 #define INTERVAL_NS   INT64_C(1000000)
 #define FAILED_NS     INT64_C(100000000) /* after a reading that failed */
-#define READINGS      3
+#define READINGS      5
 #define SYNC_EVERY    10 /* readings */
 #define CALIB_CNT     32
 #define CALIB_STEP_NS INT64_C(3000000)
@@ -82,11 +82,19 @@ tw_clock_feed_free(struct tw_clock_feed *f)
 	free(f);
 }
 
+/* What a reference does not tell is 0. */
+static int
+read_once(struct tw_clock_feed *f, struct tw_clock_reading *r)
+{
+	*r = (struct tw_clock_reading){0};
+	return f->ref.read(f->ref.arg, r);
+}
+
 /* One more reading of the first model. @return 0: there it is; -EAGAIN: more; or why not */
 static int
 calibrate_step(struct tw_clock_feed *f)
 {
-	int ret = f->ref.read(f->ref.arg, &f->calib[f->calib_cnt]);
+	int ret = read_once(f, &f->calib[f->calib_cnt]);
 
 	if (ret != 0)
 		return ret;
@@ -189,7 +197,7 @@ follow(struct tw_clock_feed *f, int64_t now_ns)
 	int ret = 0;
 
 	for (unsigned i = 0; i < READINGS && ret == 0; i++)
-		ret = f->ref.read(f->ref.arg, &r[i]);
+		ret = read_once(f, &r[i]);
 	f->why_failed = ret;
 	if (ret != 0) { /* the model gets old, and says so */
 		f->failed++;
