@@ -1,26 +1,24 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) 2026 The twampline authors */
 /*
- * Pacing: one session at 1,000,000 packets/s, each reply back at once. When a packet left is read
- * by a hook of the device's transmit function; T1s that are further from that than their Error
- * Estimate are counted.
+ * Pacing: one session at 1,000,000 packets/s, each reply back in the next turn. When a packet left
+ * is read by a hook of the device's transmit function; T1s that are further from that than their
+ * Error Estimate are counted.
  *
  * Gaps stand apart (app/gaps.h): packets under way in a loop turn that took 5 us more than its
  * work, and those queued up behind them, until one leaves before the next is due. The share of
  * packets set aside may be 1.25 times the share of time that a spinner on this core loses, plus 0.5
  * points.
  *
- * The far end is an lcore of its own, as it is a box of its own in life; where the machine has one
- * CPU only it works between the turns, and its time counts against the sender.
+ * The far end works between the turns, on this lcore: its time counts against the sender. (On a CPU
+ * of its own, cache lines that change sides cost more than that.) Of every 64th request it keeps a
+ * copy, which the slow path checks after the session: 12 us each would be no light load.
  */
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <rte_ethdev.h>
-#include <rte_launch.h>
 #include <rte_malloc.h>
-#include <rte_mbuf_dyn.h>
 
 #include "../gaps.h"
 #include "bench.h"
@@ -29,66 +27,87 @@
 #define PACKETS_QUICK 100000
 #define PACKETS       400000
 #define WARM_UP       8192      /* first packets of a session: not in the figures */
-#define CHECK_EVERY   64        /* packets: the slow path takes some 12 us each */
+#define CHECK_EVERY   64        /* packets */
 #define START_NS      100000000 /* from a session's making on, which takes half of it */
 #define SPIN_NS       100000000
-#define REPLIES_NS    1000000000 /* the last ones are in by then */
 #define BURST_MAX     64
 #define KEPT_MIN      100 /* packets */
 #define BLOCK         16
-#define HMAC_OFF      96 /* in an authenticated reply */
+#define PAY_OFF       42 /* in a frame */
+#define UDP_CKSUM_OFF 40
+#define REQ_T         (PAY_OFF + 16) /* in a frame, authenticated: RFC 4656 4.1.2 ... */
+#define REP_T         (PAY_OFF + 16) /* ... and RFC 5357 4.2.1 */
+#define REP_T2        (PAY_OFF + 32)
+#define REP_SSEQ      (PAY_OFF + 48)
+#define REP_ST1       (PAY_OFF + 64)
+#define REP_SEE       (PAY_OFF + 72)
+#define REP_HMAC      (PAY_OFF + 96)
 
-/* First block of a reply and its HMAC, made beforehand: they depend on its number alone. */
+/* What of a reply is made beforehand, since it depends on its number alone. */
 struct sealed {
 	uint8_t block[BLOCK], hmac[BLOCK + 4]; /* the engine writes 20 octets */
+	uint32_t sum;                          /* of both and of the numbers, for the checksum */
 };
 
-/* What the hook writes into a packet: again if the device refused it, so the last time counts. */
-struct left {
-	uint64_t tsc;
-	uint32_t skipped; /* of the schedule, before this one */
+/* What the far end notes of a request, to be looked at after the session. */
+struct seen {
+	uint64_t left_tsc;
+	uint64_t t1;
+	uint32_t slot; /* of the schedule */
+	uint16_t ee;
 };
 
 struct pacing {
-	/* constant while a session runs */
 	struct rig *r;
 	struct tw_send_sess *sess;
-	struct sealed *sealed; /* by Sequence Number */
-	uint32_t wanted;
-	int64_t first_ns; /* the first packet is due */
-	int left_off;     /* of struct left in an mbuf */
-
-	/* w: the sender's lcore */
 	struct tw_gaps *gaps;
+	struct sealed *sealed; /* by Sequence Number, as the next three */
+	struct seen *seen;
+	int64_t *error_ns; /* departure - due */
+	int64_t *due_ns;
+	struct rte_mbuf **kept; /* copies of every CHECK_EVERY-th request */
+	uint32_t sent, wanted;
+	int64_t first_ns; /* the first packet is due */
+	uint64_t t1_outside;
+	uint8_t reply[PAY_OFF + 112]; /* frame of every reply, where they are alike */
+	uint32_t reply_sum;           /* of its UDP part and pseudo header */
+	uint64_t left_tsc[BURST_MAX]; /* of the frames of this turn, by the hook */
+	unsigned left_cnt;
 	struct tw_spinner spinner;
 	uint64_t spun_tsc, spin_lost_tsc;
-	atomic_bool is_over; /* r: the far end */
-
-	/* w: the far end; read when it has ended */
-	int64_t *error_ns; /* departure - due, by Sequence Number */
-	int64_t *due_ns;
-	uint32_t sent;
-	uint64_t t1_outside;
 };
-
-static struct left *
-left_of(const struct pacing *p, struct rte_mbuf *m)
-{
-	return RTE_MBUF_DYNFIELD(m, p->left_off, struct left *);
-}
 
 static uint16_t
 on_transmit(uint16_t port, uint16_t queue, struct rte_mbuf **m, uint16_t n, void *arg)
 {
 	struct pacing *p = arg;
-	const struct left left = {
-		.tsc = rte_rdtsc(), .skipped = (uint32_t)tw_ctr_get(&p->sess->skipped)};
+	const uint64_t tsc = rte_rdtsc();
 
 	(void)port;
 	(void)queue;
+	(void)m;
+	need(p->left_cnt + n <= BURST_MAX, "burst is too long");
 	for (unsigned i = 0; i < n; i++)
-		*left_of(p, m[i]) = left;
+		p->left_tsc[p->left_cnt++] = tsc;
 	return n;
+}
+
+/* RFC 1071, for an even number of octets; not folded. */
+static uint32_t
+sum_of(const void *data, unsigned len)
+{
+	const uint8_t *p = data;
+	uint32_t sum = 0;
+
+	for (unsigned i = 0; i < len; i += 2)
+		sum += tw_load_be16(p + i);
+	return sum;
+}
+
+static uint32_t
+sum_of_64(uint64_t v)
+{
+	return (uint32_t)((v >> 48) + (v >> 32 & 0xffff) + (v >> 16 & 0xffff) + (v & 0xffff));
 }
 
 static void
@@ -110,88 +129,118 @@ sealed_make(struct pacing *p)
 				.hmac_off = offsetof(struct sealed, hmac)};
 		}
 		need(tw_engine_seal(p->r->b->gen[0], job, n) == n, "replies could not be sealed");
+		for (unsigned i = 0; i < n; i++) {
+			struct sealed *s = &p->sealed[at + i];
+
+			s->sum = sum_of(s->block, BLOCK) + sum_of(s->hmac, BLOCK) +
+				 sum_of_64(at + i);
+		}
 	}
 }
 
-/* One request is on the far side: how far behind its schedule, and its reply. */
+/* The first request shows what all replies have in common. */
 static void
-request_take(struct pacing *p, struct rte_mbuf *m)
+reply_learn(struct pacing *p, struct rte_mbuf *m, const struct meta *meta)
 {
-	const struct tw_clock *clock = &p->r->b->clock;
+	struct meta common = *meta;
+	uint8_t *f = rte_pktmbuf_mtod(m, uint8_t *);
+
+	frame_turn(p->r, m, &common);
+	memset(f + PAY_OFF, 0, BLOCK);
+	memset(f + REP_T, 0, 8);
+	memset(f + REP_T2, 0, 8);
+	memset(f + REP_SSEQ, 0, 4);
+	memset(f + REP_ST1, 0, 8);
+	memset(f + REP_SEE, 0, 2);
+	frame_cksum(m);
+	memcpy(p->reply, f, sizeof(p->reply));
+	p->reply_sum = (uint16_t)~tw_load_be16(f + UDP_CKSUM_OFF);
+}
+
+/* The reply takes the place of its request: 20 us on the way, 10 us at the far end. */
+static void
+reply_make(const struct pacing *p, struct rte_mbuf *m, uint32_t seq)
+{
+	const uint64_t us = UINT64_C(4295); /* in units of 2^-32 s */
+	const struct sealed *s = &p->sealed[seq];
+	const struct seen *seen = &p->seen[seq];
+	uint8_t *f = rte_pktmbuf_mtod(m, uint8_t *);
+	uint64_t sum = p->reply_sum + s->sum + sum_of_64(seen->t1 + 30 * us) +
+		       sum_of_64(seen->t1 + 20 * us) + sum_of_64(seen->t1) + seen->ee;
+
+	m->ol_flags = 0;
+	m->port = p->r->port->eth_id;
+	memcpy(f, p->reply, sizeof(p->reply));
+	memcpy(f + PAY_OFF, s->block, BLOCK);
+	tw_store_be64(f + REP_T, seen->t1 + 30 * us);
+	tw_store_be64(f + REP_T2, seen->t1 + 20 * us);
+	tw_store_be32(f + REP_SSEQ, seq);
+	tw_store_be64(f + REP_ST1, seen->t1);
+	tw_store_be16(f + REP_SEE, seen->ee);
+	memcpy(f + REP_HMAC, s->hmac, BLOCK);
+	while (sum >> 16 != 0)
+		sum = (sum & 0xffff) + (sum >> 16);
+	tw_store_be16(f + UDP_CKSUM_OFF, sum != 0xffff ? (uint16_t)~sum : 0xffff);
+}
+
+/* One request is on the far side. */
+static void
+request_take(struct pacing *p, struct rte_mbuf *m, uint64_t left_tsc)
+{
+	const uint8_t *f = rte_pktmbuf_mtod(m, const uint8_t *);
 	const uint32_t seq = p->sent++;
-	uint8_t *pay = rte_pktmbuf_mtod_offset(m, uint8_t *, 42);
-	const struct left left = *left_of(p, m);
-	const int64_t left_ns = tw_clock_at(clock, left.tsc).ns;
 	struct meta meta;
-	int64_t off_ns;
 
 	need(seq < p->wanted, "too many packets left");
-	take_request(p->r, m, &meta, seq % CHECK_EVERY == 0);
-	off_ns = tw_clock_ntp_to_ns(meta.t1, tw_clock_at(clock, left.tsc)).ns - left_ns;
-	p->t1_outside += llabs(off_ns) > (int64_t)tw_clock_ee_decode(meta.ee).error_ns;
-	p->due_ns[seq] = p->first_ns + (int64_t)(seq + left.skipped) * INTERVAL_NS;
-	p->error_ns[seq] = left_ns - p->due_ns[seq];
-	frame_turn(p->r, m, &meta);
-	memcpy(pay, p->sealed[seq].block, BLOCK);
-	memcpy(pay + HMAC_OFF, p->sealed[seq].hmac, BLOCK);
-	frame_cksum(m);
+	p->seen[seq] = (struct seen){.left_tsc = left_tsc,
+		.t1 = tw_load_be64(f + REQ_T),
+		.slot = seq + (uint32_t)tw_ctr_get(&p->sess->skipped),
+		.ee = tw_load_be16(f + REQ_T + 8)};
+	if (seq % CHECK_EVERY == 0) {
+		p->kept[seq / CHECK_EVERY] = rte_pktmbuf_copy(m, p->r->b->pool, 0, UINT32_MAX);
+		need(p->kept[seq / CHECK_EVERY] != NULL, "no packet buffers for copies");
+	}
+	if (seq == 0) {
+		take_request(p->r, m, &meta, false);
+		reply_learn(p, m, &meta);
+	}
+	reply_make(p, m, seq);
 }
 
-static bool
-has_far_lcore(const struct pacing *p)
-{
-	return p->r->b->lcore2 >= 0;
-}
-
-/* The far end answers what has arrived; while the sender's lcore is away its queue may be full. */
+/* How far behind its schedule each packet left, and whether its T1 says when. */
 static void
-far_turn(struct pacing *p)
+seen_judge(struct pacing *p)
 {
-	struct rte_mbuf *m[BURST_MAX];
-	const unsigned n = rte_ring_dequeue_burst(p->r->b->out[0], (void **)m, BURST_MAX, NULL);
+	const struct tw_clock *clock = &p->r->b->clock;
 
-	for (unsigned i = 0; i < n; i++)
-		request_take(p, m[i]);
-	while (n > 0 && rte_ring_enqueue_bulk(p->r->b->in[0], (void **)m, n, NULL) == 0)
-		need(has_far_lcore(p), "ring is full");
+	for (uint32_t i = 0; i < p->sent; i++) {
+		const struct seen *s = &p->seen[i];
+		const tw_ns left = tw_clock_at(clock, s->left_tsc);
+		const int64_t off_ns = tw_clock_ntp_to_ns(s->t1, left).ns - left.ns;
+
+		p->t1_outside += llabs(off_ns) > (int64_t)tw_clock_ee_decode(s->ee).error_ns;
+		p->due_ns[i] = p->first_ns + (int64_t)s->slot * INTERVAL_NS;
+		p->error_ns[i] = left.ns - p->due_ns[i];
+	}
 }
 
-static int
-far_run(void *arg)
-{
-	struct pacing *p = arg;
-
-	while (!atomic_load_explicit(&p->is_over, memory_order_acquire))
-		far_turn(p);
-	return 0;
-}
-
-static void
-far_start(struct pacing *p)
-{
-	atomic_store(&p->is_over, false);
-	if (has_far_lcore(p))
-		need(rte_eal_remote_launch(far_run, p, (unsigned)p->r->b->lcore2) == 0,
-			"the far end's lcore did not start");
-}
-
-static void
-far_end(struct pacing *p)
-{
-	atomic_store_explicit(&p->is_over, true, memory_order_release);
-	if (has_far_lcore(p))
-		(void)rte_eal_wait_lcore((unsigned)p->r->b->lcore2);
-}
-
-/* A turn of the sender's lcore. */
+/* A turn of the lcore and the far end's answer. */
 static void
 turn(struct pacing *p)
 {
+	struct tw_dp_lcore *lc = tw_dp_lcore_at(p->r->dp, 0);
+	struct rte_mbuf *m[BURST_MAX];
 	struct tw_dp_event ev;
-	const unsigned n = rig_turn(p->r, tw_dp_lcore_at(p->r->dp, 0));
+	unsigned n;
 
-	if (!has_far_lcore(p))
-		far_turn(p);
+	p->left_cnt = 0;
+	(void)rig_turn(p->r, lc);
+	n = rte_ring_dequeue_burst(p->r->b->out[0], (void **)m, BURST_MAX, NULL);
+	need(n == p->left_cnt, "what left is not what arrived");
+	for (unsigned i = 0; i < n; i++)
+		request_take(p, m[i], p->left_tsc[i]);
+	need(n == 0 || rte_ring_enqueue_bulk(p->r->b->in[0], (void **)m, n, NULL) == n,
+		"ring is full");
 	tw_gaps_turn(p->gaps, rte_rdtsc(), n);
 	if (n == 0)
 		(void)tw_dp_event_pop(p->r->dp, &ev, 1);
@@ -207,21 +256,15 @@ spin(struct pacing *p)
 	p->gaps->last_tsc = rte_rdtsc();
 }
 
-/* Until every packet of the schedule has left and, unless one got lost, is answered. */
 static void
-session_wait(struct pacing *p, struct tw_send_counts *counts)
+kept_check(struct pacing *p)
 {
-	const uint64_t patience_tsc = (uint64_t)(p->r->b->hz / 1e9 * REPLIES_NS);
-	uint64_t begin_tsc;
+	struct meta meta;
 
-	do {
-		turn(p);
-		tw_send_sess_counts(p->sess, counts);
-	} while (counts->scheduled < p->wanted);
-	begin_tsc = rte_rdtsc();
-	while (counts->replies < counts->sent && rte_rdtsc() - begin_tsc < patience_tsc) {
-		turn(p);
-		tw_send_sess_counts(p->sess, counts);
+	for (uint32_t i = 0; i * CHECK_EVERY < p->sent; i++) {
+		p->r->seq[0] = p->r->rep_seq[0] = i * CHECK_EVERY;
+		take_request(p->r, p->kept[i], &meta, true);
+		rte_pktmbuf_free(p->kept[i]);
 	}
 }
 
@@ -239,15 +282,21 @@ session_run(struct pacing *p, struct bench_pacing *sum)
 	while (tw_dp_send_start(r->dp, p->sess) != 0)
 		turn(p);
 	turn(p);
-	need(rte_ring_empty(r->b->out[0]), "the schedule began too early");
+	need(p->sent == 0, "the schedule began too early");
 	p->first_ns = p->sess->sched.due_ns;
-	far_start(p);
-	session_wait(p, &counts);
-	far_end(p);
+	do {
+		turn(p);
+		tw_send_sess_counts(p->sess, &counts);
+	} while (counts.scheduled < p->wanted);
+	for (unsigned i = 0; i < 8; i++)
+		turn(p); /* the last replies */
+	tw_send_sess_counts(p->sess, &counts);
 	if (counts.sent != p->sent || counts.scheduled != p->wanted ||
 		counts.sent + counts.skipped != counts.scheduled || counts.replies != p->sent)
 		die("%s: %lu scheduled, %lu sent (%u seen), %lu skipped, %lu replies", r->c->name,
 			counts.scheduled, counts.sent, p->sent, counts.skipped, counts.replies);
+	kept_check(p);
+	seen_judge(p);
 	sum->scheduled += counts.scheduled;
 	sum->sent += counts.sent;
 	sum->skipped += counts.skipped;
@@ -322,9 +371,6 @@ run_once(struct pacing *p, struct bench_pacing *sum, double *p50, double *p99)
 	sum->max_ns = RTE_MAX(sum->max_ns, error_ns[n - 1]);
 }
 
-static const struct rte_mbuf_dynfield left_field = {
-	.name = "bench_left", .size = sizeof(struct left), .align = __alignof__(struct left)};
-
 static struct pacing *
 pacing_new(struct bench *b, const struct bench_case *c)
 {
@@ -335,12 +381,14 @@ pacing_new(struct bench *b, const struct bench_case *c)
 	p->wanted = WARM_UP + (b->opts.is_quick ? PACKETS_QUICK : PACKETS);
 	p->gaps = tw_gaps_new((uint64_t)b->hz);
 	p->sealed = malloc(p->wanted * sizeof(*p->sealed));
+	p->kept = calloc(p->wanted / CHECK_EVERY + 1, sizeof(struct rte_mbuf *));
+	p->seen = malloc(p->wanted * sizeof(*p->seen));
 	p->error_ns = calloc(p->wanted, sizeof(*p->error_ns));
 	p->due_ns = calloc(p->wanted, sizeof(*p->due_ns));
-	p->left_off = rte_mbuf_dynfield_register(&left_field);
-	need(p->gaps != NULL && p->sealed != NULL && p->error_ns != NULL && p->due_ns != NULL,
+	need(p->gaps != NULL && p->sealed != NULL && p->kept != NULL && p->seen != NULL &&
+			p->error_ns != NULL && p->due_ns != NULL,
 		"no memory");
-	need(p->left_off >= 0, "no room in packet buffers for the time of departure");
+	memset(p->seen, 0xff, p->wanted * sizeof(*p->seen)); /* its pages are there now */
 	sealed_make(p);
 	return p;
 }
@@ -375,6 +423,8 @@ run_pacing(struct bench *b, const struct bench_case *c, struct bench_result *res
 	rte_free((void *)(uintptr_t)hook);
 	free(p->due_ns);
 	free(p->error_ns);
+	free(p->kept);
+	free(p->seen);
 	free(p->sealed);
 	free(p->gaps);
 	free(p);
