@@ -108,7 +108,7 @@ int
 tw_clock_ref_phc(
 	const struct tw_clock_ref_phc_cfg *cfg, struct tw_clock_ref *out, char *err, size_t size)
 {
-	struct tw_clock_reading r;
+	struct tw_clock_reading r = {0};
 	struct phc *phc;
 	int ret;
 

@@ -33,8 +33,8 @@ anchor(const struct tw_clock *utc, const struct tw_clock *mono, const struct tw_
 	int64_t utc_frac, mono_frac;
 	const int64_t utc_ns = at_whole(utc, tsc, &utc_frac);
 	const int64_t mono_ns = at_whole(mono, tsc, &mono_frac);
-	const __int128 frac = ((__int128)(nic->ns0 - mono_ns) << TW_CLOCK_RATE_SHIFT) + nic->frac0 -
-			      mono_frac + utc_frac;
+	const __int128 frac = (__int128)(nic->ns0 - mono_ns) * (1LL << TW_CLOCK_RATE_SHIFT) +
+			      nic->frac0 - mono_frac + utc_frac;
 
 	out->ns0 = utc_ns + (int64_t)(frac >> TW_CLOCK_RATE_SHIFT);
 	out->frac0 = (int64_t)(frac & ((1LL << TW_CLOCK_RATE_SHIFT) - 1));

@@ -76,7 +76,7 @@ sim_read(struct sim_clock *s)
 {
 	uint64_t width = s->bracket_tsc + sim_random(s) % (s->jitter_tsc + 1);
 	uint64_t at;
-	struct tw_clock_reading r;
+	struct tw_clock_reading r = {0};
 
 	if (sim_random(s) % 16 == 0)
 		width += sim_random(s) % (100 * s->jitter_tsc + 1);

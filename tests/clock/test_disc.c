@@ -275,7 +275,7 @@ Test(disc, a_counter_that_runs_backwards_is_not_used)
 {
 	struct sim_clock s = sim_init(HZ, 15);
 	struct tw_clock_disc d;
-	struct tw_clock_reading r;
+	struct tw_clock_reading r = {0};
 	struct tw_clock before;
 
 	tw_clock_disc_init(&d, NULL);

@@ -396,7 +396,7 @@ nic_ticks(const struct nic *nic, const struct sim_clock *s, uint64_t tsc0)
 static struct tw_clock_reading
 nic_read(const struct nic *nic, struct sim_clock *s, uint64_t tsc0, const struct tw_clock *mono)
 {
-	struct tw_clock_reading r;
+	struct tw_clock_reading r = {0};
 
 	sim_advance(s, sim_random(s) % 50);
 	r.tsc_before = nic_ticks(nic, s, tsc0);

@@ -364,7 +364,7 @@ Test(simdev, references_read_what_their_script_says)
 		.ref = {{.origin_ns = 1000, .is_synced = true, .max_error_ns = 5},
 			{.origin_ns = 1000, .offset_ns = 3000000}}};
 	struct rig r = rig_new(&cfg);
-	struct tw_clock_reading a, b;
+	struct tw_clock_reading a = {0}, b = {0};
 	struct tw_clock_sync sync;
 	int64_t before, after;
 
