@@ -329,14 +329,16 @@ def test_lost_replies(lab, mode):
 def test_lost_requests(lab):
     """Packets that never reach the reflector are lost forward.
 
-    Steps: the server ignores every tenth of 200 packets, consuming no number.
-    Verify: 20 lost, all forward.
+    Steps: the server ignores every tenth of the first 150 of 200 packets, consuming no number. (Of
+        the last ones nobody knows where they got lost, the more the later a busy machine is.)
+    Verify: 15 lost, all forward.
     """
-    with lab.server(hooks={"request": Line(lambda n, r: None if n % 10 == 5 else r)}):
+    ignored = Line(lambda n, r: None if n % 10 == 5 and n < 150 else r)
+    with lab.server(hooks={"request": ignored}):
         session = measure(lab, count=200).only
     session.identities()
-    assert session.loss["lost"] == 20
-    assert session.loss["lost_forward"] == 20 and session.loss["lost_reverse"] == 0, session.loss
+    assert session.loss["lost"] == 15
+    assert session.loss["lost_forward"] == 15 and session.loss["lost_reverse"] == 0, session.loss
 
 
 def test_duplicated(lab):
