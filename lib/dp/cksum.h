@@ -26,21 +26,51 @@ cksum_word(uint64_t v)
 static inline uint64_t
 cksum_carry(uint64_t sum, uint64_t v)
 {
+#ifdef __x86_64__
+	__asm__("addq %1, %0\n\t"
+		"adcq $0, %0"
+		: "+r"(sum)
+		: "r"(v)
+		: "cc");
+	return sum;
+#else
 	sum += v;
 	return sum + (sum < v);
+#endif
 }
 
-/* Four words anywhere. */
-struct cksum_32 {
-	uint64_t word[4];
+/* Words anywhere. */
+struct cksum_word {
+	uint64_t v;
 } __attribute__((packed, may_alias));
 
-/* 32 octets, the same: compilers do not make one chain of carries of it. */
+/* 16, 32, 64 octets, the same: compilers do not make one chain of carries of it. */
+static inline uint64_t
+cksum_16(uint64_t sum, const uint8_t *p)
+{
+#ifdef __x86_64__
+	const struct cksum_word *x = (const struct cksum_word *)(const void *)p;
+
+	__asm__("addq %1, %0\n\t"
+		"adcq %2, %0\n\t"
+		"adcq $0, %0"
+		: "+&r"(sum)
+		: "m"(x[0].v), "m"(x[1].v)
+		: "cc");
+	return sum;
+#else
+	uint64_t v[2];
+
+	memcpy(v, p, sizeof(v));
+	return cksum_carry(cksum_carry(sum, v[0]), v[1]);
+#endif
+}
+
 static inline uint64_t
 cksum_32(uint64_t sum, const uint8_t *p)
 {
 #ifdef __x86_64__
-	const struct cksum_32 *x = (const struct cksum_32 *)(const void *)p;
+	const struct cksum_word *x = (const struct cksum_word *)(const void *)p;
 
 	__asm__("addq %1, %0\n\t"
 		"adcq %2, %0\n\t"
@@ -48,17 +78,58 @@ cksum_32(uint64_t sum, const uint8_t *p)
 		"adcq %4, %0\n\t"
 		"adcq $0, %0"
 		: "+&r"(sum)
-		: "m"(x->word[0]), "m"(x->word[1]), "m"(x->word[2]), "m"(x->word[3])
+		: "m"(x[0].v), "m"(x[1].v), "m"(x[2].v), "m"(x[3].v)
 		: "cc");
-#else
-	uint64_t v;
-
-	for (unsigned i = 0; i < 32; i += sizeof(v)) {
-		memcpy(&v, p + i, sizeof(v));
-		sum = cksum_carry(sum, v);
-	}
-#endif
 	return sum;
+#else
+	return cksum_16(cksum_16(sum, p), p + 16);
+#endif
+}
+
+static inline uint64_t
+cksum_64(uint64_t sum, const uint8_t *p)
+{
+#ifdef __x86_64__
+	const struct cksum_word *x = (const struct cksum_word *)(const void *)p;
+
+	__asm__("addq %1, %0\n\t"
+		"adcq %2, %0\n\t"
+		"adcq %3, %0\n\t"
+		"adcq %4, %0\n\t"
+		"adcq %5, %0\n\t"
+		"adcq %6, %0\n\t"
+		"adcq %7, %0\n\t"
+		"adcq %8, %0\n\t"
+		"adcq $0, %0"
+		: "+&r"(sum)
+		: "m"(x[0].v), "m"(x[1].v), "m"(x[2].v), "m"(x[3].v), "m"(x[4].v), "m"(x[5].v),
+		"m"(x[6].v), "m"(x[7].v)
+		: "cc");
+	return sum;
+#else
+	return cksum_32(cksum_32(sum, p), p + 32);
+#endif
+}
+
+/* The last ones and zeros, fewer than eight. */
+static inline uint64_t
+cksum_tail(const uint8_t *p, size_t len)
+{
+	uint32_t four = 0;
+	uint16_t two = 0;
+	uint64_t sum = 0;
+
+	if ((len & 4) != 0) {
+		memcpy(&four, p, sizeof(four));
+		p += sizeof(four);
+	}
+	if ((len & 2) != 0) {
+		memcpy(&two, p, sizeof(two));
+		p += sizeof(two);
+	}
+	if ((len & 1) != 0)
+		memcpy(&sum, p, 1);
+	return sum + four + two;
 }
 
 /* Add octets that begin at an even place of what is summed, with carries. */
@@ -67,31 +138,22 @@ cksum_octets(uint64_t sum, const uint8_t *p, size_t len)
 {
 	uint64_t v;
 
-	for (; len >= 32; p += 32, len -= 32)
+	for (; len >= 64; p += 64, len -= 64)
+		sum = cksum_64(sum, p);
+	if ((len & 32) != 0) {
 		sum = cksum_32(sum, p);
-	for (; len >= sizeof(v); p += sizeof(v), len -= sizeof(v)) {
+		p += 32;
+	}
+	if ((len & 16) != 0) {
+		sum = cksum_16(sum, p);
+		p += 16;
+	}
+	if ((len & 8) != 0) {
 		memcpy(&v, p, sizeof(v));
 		sum = cksum_carry(sum, v);
+		p += sizeof(v);
 	}
-	if (len == 0)
-		return sum;
-	/* the last ones and zeros */
-	v = 0;
-	if ((len & 4) != 0) {
-		memcpy(&v, p, 4);
-		sum = cksum_carry(sum, v);
-		v = 0;
-		p += 4;
-	}
-	if ((len & 2) != 0) {
-		memcpy(&v, p, 2);
-		sum = cksum_carry(sum, v);
-		v = 0;
-		p += 2;
-	}
-	if ((len & 1) != 0)
-		sum = cksum_carry(sum, *p);
-	return sum;
+	return (len & 7) != 0 ? cksum_carry(sum, cksum_tail(p, len)) : sum;
 }
 
 /* The same, of a size that leaves room for plain additions. */

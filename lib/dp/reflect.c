@@ -177,7 +177,7 @@ header_sum(const struct tw_reflect_job *job)
 {
 	const struct tw_tst_fmt *fmt = job->sess->s.fmt;
 	const uint8_t ttl[2] = {job->ttl};
-	uint64_t v[2], sum;
+	uint64_t sum;
 	uint16_t v16;
 
 	if (fmt->prot == TW_TST_PROT_ENCR)
@@ -187,10 +187,7 @@ header_sum(const struct tw_reflect_job *job)
 	sum = cksum_carry(cksum_carry(sum, job->echo.t1_be), htobe64(job->t2->ntp));
 	if (fmt->prot == TW_TST_PROT_OPEN)
 		return cksum_carry(sum, htobe32(job->seq));
-	memcpy(v, job->payload, sizeof(v));
-	sum = cksum_carry(cksum_carry(sum, v[0]), v[1]);
-	memcpy(v, job->payload + fmt->rep_hmac_off, sizeof(v));
-	return cksum_carry(cksum_carry(sum, v[0]), v[1]);
+	return cksum_16(cksum_16(sum, job->payload), job->payload + fmt->rep_hmac_off);
 }
 
 /*
@@ -361,6 +358,6 @@ reflect_burst(struct tw_dp_lcore *lc, struct lc_port *lp, unsigned n)
 	phase_end(lc, PHASE_HEADERS);
 	if (k > 0)
 		transmit(lc, lp, k, b.is_predicted, seal_tsc);
-	(void)tw_reflect_finish(scr->rjob, n);
+	(void)tw_reflect_finish(lc->refl, scr->rjob, n);
 	phase_end(lc, PHASE_FINISH);
 }

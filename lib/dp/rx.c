@@ -98,11 +98,20 @@ hand_over(
 		drop(lc, m, TW_DP_CTR_HANDOVER_FULL);
 }
 
-/* Whether a reflector's packet will need its keys: no pairs are computed ahead. */
+/* Pairs computed ahead, or keys: what a packet of this reflector will need. @return it was keys */
 static inline bool
-needs_keys(const struct tw_sess *s)
+fetch_secrets(const struct tw_dp_lcore *lc, const struct tw_sess *s)
 {
-	return s->fmt->prot != TW_TST_PROT_OPEN && ((const struct tw_refl_sess *)s)->pairs == 0;
+	const struct tw_refl_sess *sess = (const struct tw_refl_sess *)s;
+
+	if (s->fmt->prot == TW_TST_PROT_OPEN)
+		return false;
+	if (sess->pairs != 0) {
+		tw_pairs_fetch(lc->pairs, sess->pairs);
+		return false;
+	}
+	tw_refl_fetch_keys(sess);
+	return true;
 }
 
 /*
@@ -136,11 +145,9 @@ dispatch(struct tw_dp_lcore *lc, struct lc_port *lp, unsigned n, uint64_t t2_tsc
 			continue;
 		}
 		pkt->sess = entry_sess(e);
-		if (key_cnt < KEYS_AHEAD && (e & ENTRY_SENDER) == 0 &&
-			(i == 0 || e != entry[i - 1]) && needs_keys(pkt->sess)) {
-			tw_refl_fetch_keys((const struct tw_refl_sess *)pkt->sess);
-			key_cnt++;
-		}
+		if (n > 1 && key_cnt < KEYS_AHEAD && (e & ENTRY_SENDER) == 0 &&
+			(i == 0 || e != entry[i - 1]))
+			key_cnt += fetch_secrets(lc, pkt->sess);
 		why = verify_cksum(lc, lp->port, pkt);
 		if (unlikely(why != TW_DP_CTR_N))
 			drop(lc, pkt->m, why);

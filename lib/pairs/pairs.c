@@ -132,7 +132,7 @@ window_of(const struct tw_pairs *p, const struct tw_pairs_lease *l, uint32_t seq
  */
 enum tw_pairs_verdict
 tw_pairs_search(struct tw_pairs *p, struct tw_pairs_lease *l, const struct tw_crypto_tkey *key,
-	const uint8_t *block, const uint8_t *tag, uint32_t *seq)
+	const uint8_t *block, const uint8_t *tag, uint32_t *seq, const struct tw_engine_pair **pair)
 {
 	const struct tw_pairs_window *w;
 	uint8_t clear[TW_CRYPTO_BLOCK_LEN];
@@ -150,6 +150,7 @@ tw_pairs_search(struct tw_pairs *p, struct tw_pairs_lease *l, const struct tw_cr
 		return TW_PAIRS_FORGED;
 	tw_pairs_seen(l, n);
 	*seq = n;
+	*pair = tw_pairs_at(w, n);
 	return TW_PAIRS_AUTHENTIC;
 }
 

@@ -38,12 +38,13 @@
 #include "tw_base.h"
 #include "tw_engine.h"
 
-#define TW_PAIRS_WINDOW  256 /* pairs of a window; a power of two */
-#define TW_PAIRS_AHEAD   48  /* of them for numbers still to come, when it is full */
-#define TW_PAIRS_NEAR    192 /* positions this far apart share a window */
-#define TW_PAIRS_UNIT    16  /* pairs are computed in multiples of this: full lanes */
-#define TW_PAIRS_CREDIT  4   /* pairs that a packet earns its session */
-#define TW_PAIRS_IDLE_NS 2000000000LL
+#define TW_PAIRS_WINDOW     256 /* pairs of a window; a power of two */
+#define TW_PAIRS_AHEAD      48  /* of them for numbers still to come, when it is full */
+#define TW_PAIRS_NEAR       192 /* positions this far apart share a window */
+#define TW_PAIRS_UNIT       16  /* pairs are computed in multiples of this: full lanes */
+#define TW_PAIRS_CREDIT     4   /* pairs that a packet earns its session */
+#define TW_PAIRS_CREDIT_MAX (2 * TW_PAIRS_AHEAD + TW_PAIRS_CREDIT)
+#define TW_PAIRS_IDLE_NS    2000000000LL
 /* A session borrows if its packets are no further apart: well before its lease would idle out. */
 #define TW_PAIRS_GAP_NS 1000000000LL
 
@@ -125,6 +126,21 @@ tw_pairs_differ16(const uint8_t *a, const uint8_t *b)
 	return (x[0] ^ y[0]) | (x[1] ^ y[1]);
 }
 
+/* Two words, anywhere. */
+typedef uint64_t tw_pairs_words __attribute__((vector_size(16), aligned(1), may_alias));
+
+/* Block and tag are those of a pair, also in constant time. */
+static inline uint64_t
+tw_pairs_differ(const struct tw_engine_pair *pair, const uint8_t *block, const uint8_t *tag)
+{
+	const tw_pairs_words *x = (const tw_pairs_words *)(const void *)pair;
+	const tw_pairs_words *b = (const tw_pairs_words *)(const void *)block;
+	const tw_pairs_words *t = (const tw_pairs_words *)(const void *)tag;
+	const tw_pairs_words d = (x[0] ^ *b) | (x[1] ^ *t);
+
+	return d[0] | d[1];
+}
+
 /* --- leases --- */
 
 /** The lease of a session. @param ref  as tw_pairs_borrow() set it; 0: none */
@@ -142,6 +158,20 @@ tw_pairs_of(const struct tw_pairs *p, uint16_t ref, const void *owner)
  */
 uint16_t tw_pairs_borrow(struct tw_pairs *p, const void *owner, uint32_t in, uint32_t out);
 
+/**
+ * A packet of the session is on its way: what it will be compared with, into the cache.
+ * @param ref  as tw_pairs_of()
+ */
+static inline void
+tw_pairs_fetch(const struct tw_pairs *p, uint16_t ref)
+{
+	const struct tw_pairs_lease *l = &p->lease[ref];
+	const struct tw_pairs_window *w = &p->win[l->win[TW_PAIRS_IN]];
+
+	__builtin_prefetch(w);
+	__builtin_prefetch(tw_pairs_at(w, l->next[TW_PAIRS_IN]));
+}
+
 /* --- packets --- */
 
 enum tw_pairs_verdict {
@@ -151,30 +181,43 @@ enum tw_pairs_verdict {
 	TW_PAIRS_VERDICT_N
 };
 
-/* A packet that is not the one due next: what is its number? */
+/* A packet that is not the one due next: what is its number? Parameters of tw_pairs_match(). */
 enum tw_pairs_verdict tw_pairs_search(struct tw_pairs *p, struct tw_pairs_lease *l,
-	const struct tw_crypto_tkey *key, const uint8_t *block, const uint8_t *tag, uint32_t *seq);
+	const struct tw_crypto_tkey *key, const uint8_t *block, const uint8_t *tag, uint32_t *seq,
+	const struct tw_engine_pair **pair);
 
 /**
  * Verify an authenticated packet.
  * @param block  its first 16 octets
  * @param tag    its HMAC field
  * @param seq    out, if AUTHENTIC: its number; the other octets of the block are zero
+ * @param match  out, if AUTHENTIC: its pair; there until tw_pairs_refill()
  */
 static inline enum tw_pairs_verdict
-tw_pairs_verify(struct tw_pairs *p, struct tw_pairs_lease *l, const struct tw_crypto_tkey *key,
-	const uint8_t *block, const uint8_t *tag, uint32_t *seq)
+tw_pairs_match(struct tw_pairs *p, struct tw_pairs_lease *l, const struct tw_crypto_tkey *key,
+	const uint8_t *block, const uint8_t *tag, uint32_t *seq,
+	const struct tw_engine_pair **match)
 {
 	const struct tw_pairs_window *w = &p->win[l->win[TW_PAIRS_IN]];
 	const uint32_t due = l->next[TW_PAIRS_IN];
 	const struct tw_engine_pair *pair = tw_pairs_at(w, due);
 
-	if (!tw_pairs_covers(w, due) ||
-		(tw_pairs_differ16(pair->block, block) | tw_pairs_differ16(pair->tag, tag)) != 0)
-		return tw_pairs_search(p, l, key, block, tag, seq);
+	if (!tw_pairs_covers(w, due) || tw_pairs_differ(pair, block, tag) != 0)
+		return tw_pairs_search(p, l, key, block, tag, seq, match);
 	*seq = due;
+	*match = pair;
 	l->next[TW_PAIRS_IN] = due + 1;
 	return TW_PAIRS_AUTHENTIC;
+}
+
+/** The same for who needs no pair. */
+static inline enum tw_pairs_verdict
+tw_pairs_verify(struct tw_pairs *p, struct tw_pairs_lease *l, const struct tw_crypto_tkey *key,
+	const uint8_t *block, const uint8_t *tag, uint32_t *seq)
+{
+	const struct tw_engine_pair *match;
+
+	return tw_pairs_match(p, l, key, block, tag, seq, &match);
 }
 
 /** A packet that was UNKNOWN has been verified by the engine: its number tells where `in` is. */
@@ -197,23 +240,33 @@ tw_pairs_out(const struct tw_pairs *p, const struct tw_pairs_lease *l, uint32_t 
 /* --- filling --- */
 
 /**
- * A packet of the session was verified or is about to leave: it earned pairs, which
- * tw_pairs_refill() may compute.
+ * Packets of the session were verified or sent: they earned pairs, which tw_pairs_refill() may
+ * compute.
  * @param key  must live until then
  * @param out  number that we send next
+ * @param n    packets, 1..1024
  */
 static inline void
-tw_pairs_earn(struct tw_pairs *p, struct tw_pairs_lease *l, const struct tw_crypto_tkey *key,
-	uint32_t out)
+tw_pairs_earn_many(struct tw_pairs *p, struct tw_pairs_lease *l, const struct tw_crypto_tkey *key,
+	uint32_t out, unsigned n)
 {
+	const unsigned credit = l->credit + n * TW_PAIRS_CREDIT;
+
 	l->next[TW_PAIRS_OUT] = out;
-	if (l->credit <= 2 * TW_PAIRS_AHEAD)
-		l->credit = (uint16_t)(l->credit + TW_PAIRS_CREDIT);
-	p->packet_cnt++;
+	l->credit = (uint16_t)(credit < TW_PAIRS_CREDIT_MAX ? credit : TW_PAIRS_CREDIT_MAX);
+	p->packet_cnt += n;
 	if (l->is_wanted || p->want_cnt == TW_PAIRS_WANTS)
 		return;
 	l->is_wanted = true;
 	p->want[p->want_cnt++] = (struct tw_pairs_want){.lease = l, .key = key};
+}
+
+/** The same of one packet. */
+static inline void
+tw_pairs_earn(struct tw_pairs *p, struct tw_pairs_lease *l, const struct tw_crypto_tkey *key,
+	uint32_t out)
+{
+	tw_pairs_earn_many(p, l, key, out, 1);
 }
 
 /**

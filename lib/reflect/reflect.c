@@ -102,7 +102,7 @@ note_pair(struct tw_reflect *rf, struct tw_reflect_job *job, unsigned i)
 
 	/* a pair is of a number and zeros; MBZ is not looked at otherwise */
 	if ((tw_load_be32(clear + 4) | tw_load_be64(clear + 8)) == 0) {
-		job->kept = (uint8_t)(i + 1);
+		job->pair = &rf->kept[i];
 		memcpy(rf->kept[i].block, job->payload, sizeof(rf->kept[i].block));
 		memcpy(rf->kept[i].tag, job->payload + sess->s.fmt->req_hmac_off,
 			sizeof(rf->kept[i].tag));
@@ -151,11 +151,11 @@ verify_pair(struct tw_reflect *rf, struct tw_reflect_job *job, unsigned i)
 	lease = tw_pairs_of(rf->pairs, sess->pairs, sess);
 	if (lease == NULL)
 		return false;
-	switch (tw_pairs_verify(rf->pairs, lease, &sess->tkey, job->payload,
-		job->payload + sess->s.fmt->req_hmac_off, &seq)) {
+	job->lease = lease;
+	switch (tw_pairs_match(rf->pairs, lease, &sess->tkey, job->payload,
+		job->payload + sess->s.fmt->req_hmac_off, &seq, &job->pair)) {
 	case TW_PAIRS_AUTHENTIC:
-		memset(rf->clear[i], 0, TW_CRYPTO_BLOCK_LEN);
-		tw_store_be32(rf->clear[i], seq);
+		tw_store_be32(rf->clear[i], seq); /* nothing else of the block is read */
 		return true;
 	case TW_PAIRS_FORGED:
 		drop(job, TW_REFL_DROP_AUTH_FAILED);
@@ -178,7 +178,8 @@ tw_reflect_verify(struct tw_reflect *rf, struct tw_reflect_job *jobs, unsigned n
 
 		job->drop = TW_REFL_OK;
 		job->is_refused = false;
-		job->kept = 0;
+		job->lease = NULL;
+		job->pair = NULL;
 		if (why != TW_REFL_OK) {
 			drop(job, why);
 		} else if (fmt->req_cover != 0 && !verify_pair(rf, job, i)) {
@@ -220,24 +221,18 @@ tw_reflect_build(struct tw_reflect *rf, struct tw_reflect_job *jobs, unsigned n)
 static bool
 protect_pair(struct tw_reflect *rf, const struct tw_reflect_job *job)
 {
-	struct tw_refl_sess *sess = job->sess;
-	struct tw_pairs_lease *lease = NULL;
-	const struct tw_engine_pair *pair = NULL;
+	const struct tw_tst_fmt *fmt = job->sess->s.fmt;
+	const struct tw_engine_pair *pair = job->pair;
 
-	if (sess->s.fmt->prot != TW_TST_PROT_AUTH)
+	if (fmt->prot != TW_TST_PROT_AUTH)
 		return false;
-	if (rf->pairs != NULL)
-		lease = tw_pairs_of(rf->pairs, sess->pairs, sess);
-	if (lease != NULL) {
-		pair = tw_pairs_out(rf->pairs, lease, job->seq);
-		tw_pairs_earn(rf->pairs, lease, &sess->tkey, sess->next_seq);
-	}
-	if (pair == NULL && job->kept != 0 && htobe32(job->seq) == job->echo.seq_be)
-		pair = &rf->kept[job->kept - 1];
+	/* a pair is the same in both directions */
+	if (pair == NULL || htobe32(job->seq) != job->echo.seq_be)
+		pair = job->lease != NULL ? tw_pairs_out(rf->pairs, job->lease, job->seq) : NULL;
 	if (pair == NULL)
 		return false;
 	memcpy(job->payload, pair->block, sizeof(pair->block));
-	memcpy(job->payload + sess->s.fmt->rep_hmac_off, pair->tag, sizeof(pair->tag));
+	memcpy(job->payload + fmt->rep_hmac_off, pair->tag, sizeof(pair->tag));
 	return true;
 }
 
@@ -283,15 +278,42 @@ take_back(struct tw_reflect_job *job)
 		job->sess->next_seq = job->seq;
 }
 
-unsigned
-tw_reflect_finish(struct tw_reflect_job *jobs, unsigned n)
+/* Jobs of one session that follow each other, settled at once. */
+struct run {
+	struct tw_refl_sess *sess; /* NULL: none */
+	unsigned verified, sent;
+};
+
+static void
+settle(struct tw_reflect *rf, const struct run *run)
 {
-	struct tw_refl_sess *sess = NULL; /* of the jobs counted in run */
-	unsigned sent = 0, run = 0;
+	struct tw_refl_sess *sess = run->sess;
+	struct tw_pairs_lease *lease;
+
+	if (run->sent > 0)
+		tw_ctr_add(&sess->reflected, run->sent);
+	if (run->verified == 0 || rf->pairs == NULL || sess->s.fmt->prot != TW_TST_PROT_AUTH)
+		return;
+	lease = tw_pairs_of(rf->pairs, sess->pairs, sess);
+	if (lease != NULL)
+		tw_pairs_earn_many(rf->pairs, lease, &sess->tkey, sess->next_seq, run->verified);
+}
+
+unsigned
+tw_reflect_finish(struct tw_reflect *rf, struct tw_reflect_job *jobs, unsigned n)
+{
+	struct run run = {0};
+	unsigned sent = 0;
 
 	for (unsigned i = n; i-- > 0;) {
 		struct tw_reflect_job *job = &jobs[i];
 
+		if (job->sess != run.sess) {
+			if (run.sess != NULL)
+				settle(rf, &run);
+			run = (struct run){.sess = job->sess};
+		}
+		run.verified += job->drop == TW_REFL_OK;
 		if (job->is_refused && job->drop == TW_REFL_OK) {
 			drop(job, TW_REFL_DROP_TX_REFUSED);
 			take_back(job);
@@ -301,16 +323,10 @@ tw_reflect_finish(struct tw_reflect_job *jobs, unsigned n)
 				take_back(job);
 			continue;
 		}
-		if (job->sess != sess) {
-			if (run > 0)
-				tw_ctr_add(&sess->reflected, run);
-			sess = job->sess;
-			run = 0;
-		}
-		run++;
+		run.sent++;
 		sent++;
 	}
-	if (run > 0)
-		tw_ctr_add(&sess->reflected, run);
+	if (run.sess != NULL)
+		settle(rf, &run);
 	return sent;
 }

@@ -38,6 +38,7 @@
 #include "tw_tst.h"
 
 struct tw_pairs; /* tw_pairs.h */
+struct tw_pairs_lease;
 
 /* One request, then its reply. */
 struct tw_reflect_job {
@@ -59,7 +60,8 @@ struct tw_reflect_job {
 	uint16_t rep_len; /* octets of the reply, set by tw_reflect_build() */
 
 	/* private to the phases */
-	uint8_t kept; /* its pair is struct tw_reflect's kept[kept - 1]; 0: nowhere */
+	const struct tw_pairs_lease *lease; /* pairs ahead of time; NULL: none */
+	const struct tw_engine_pair *pair;  /* what an authentic request carried; NULL: nowhere */
 	uint32_t seq;
 	struct tw_tst_echo echo;
 };
@@ -134,8 +136,9 @@ tw_reflect_stamp(struct tw_reflect_job *job, const struct tw_sess_stamp *t3)
  * TX_REFUSED). The numbers of refused replies are used again, so that a session's numbers rise by
  * one per packet really sent (PROTOCOL.md 4.8 step 10); this needs the refused replies of a session
  * to be its last ones in the burst, as devices refuse. Of others the number stays unused.
+ * What was verified earns its session pairs.
  * @return replies that left
  */
-unsigned tw_reflect_finish(struct tw_reflect_job *jobs, unsigned n);
+unsigned tw_reflect_finish(struct tw_reflect *rf, struct tw_reflect_job *jobs, unsigned n);
 
 #endif /* TW_REFLECT_H */

@@ -70,7 +70,7 @@ twin_burst(const struct fuzz_packet *p, const struct tw_reflect_job *like, uint8
 		tw_reflect_stamp(&job[i], t3);
 		job[i].is_refused = like[i].is_refused;
 	}
-	tw_reflect_finish(job, n);
+	tw_reflect_finish(&twin_rf, job, n);
 	for (unsigned i = 0; i < n; i++) {
 		CHECK(job[i].drop == like[i].drop);
 		CHECK(memcmp(buf[i], p[i].buf, p[i].room) == 0);
@@ -121,7 +121,7 @@ burst(struct fuzz_packet *p, unsigned n)
 		job[i].is_refused = true; /* a tail */
 	for (unsigned i = 0; i < n; i++)
 		sent += job[i].drop == TW_REFL_OK && !job[i].is_refused;
-	left = tw_reflect_finish(job, n);
+	left = tw_reflect_finish(&rf, job, n);
 	CHECK(left == sent);
 	tw_pairs_refill(pairs, eng);
 	for (unsigned i = 0; i < n; i++)

@@ -221,7 +221,7 @@ reflect_burst(struct side *sd, const struct net_packet *p, unsigned n, unsigned 
 		if (i + refused >= n)
 			sd->rjob[i].is_refused = true;
 	}
-	n = tw_reflect_finish(sd->rjob, n);
+	n = tw_reflect_finish(&sd->rf, sd->rjob, n);
 	refill(sd);
 	return n;
 }

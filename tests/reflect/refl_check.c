@@ -68,7 +68,7 @@ check_run(struct check_refl_lcore *lc, unsigned n, unsigned refused)
 			ok--;
 		}
 	}
-	sent = tw_reflect_finish(lc->jobs, n);
+	sent = tw_reflect_finish(&lc->rf, lc->jobs, n);
 	cr_assert_eq(sent, ok);
 	return sent;
 }

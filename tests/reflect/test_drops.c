@@ -192,7 +192,7 @@ Test(drops, what_a_broken_engine_did_not_protect)
 	tw_reflect_build(&lc->rf, lc->jobs, 2);
 	lc->rf.eng = &bad;
 	cr_assert_eq(tw_reflect_protect(&lc->rf, lc->jobs, 2, &lc->t3), 0);
-	cr_assert_eq(tw_reflect_finish(lc->jobs, 2), 0);
+	cr_assert_eq(tw_reflect_finish(&lc->rf, lc->jobs, 2), 0);
 	cr_assert_eq(tw_ctr_get(&sess->drops[TW_REFL_DROP_SEAL_FAILED]), 2);
 	cr_assert_eq(sess->next_seq, 0);
 	check_job(lc, 0, sess, 0, 112);

@@ -104,7 +104,7 @@ answer_recorded(const char *name, const char *engine)
 		cr_assert_eq(tw_reflect_protect(&lc->rf, &lc->jobs[i], 1, &t3[i]), 1);
 	for (unsigned i = 0; i < n; i++)
 		tw_reflect_stamp(&lc->jobs[i], &t3[i]);
-	cr_assert_eq(tw_reflect_finish(lc->jobs, n), n);
+	cr_assert_eq(tw_reflect_finish(&lc->rf, lc->jobs, n), n);
 	for (unsigned i = 0; i < n; i++) {
 		cr_assert_eq(lc->jobs[i].rep_len, want[i]->payload.len);
 		cr_assert_arr_eq(lc->buf[i], want[i]->payload.p, want[i]->payload.len);

@@ -97,7 +97,7 @@ Test(refused, one_session_of_two)
 			tw_reflect_stamp(&lc->jobs[i], &lc->t3);
 			lc->jobs[i].is_refused = i % 2;
 		}
-		cr_assert_eq(tw_reflect_finish(lc->jobs, 10), 5);
+		cr_assert_eq(tw_reflect_finish(&lc->rf, lc->jobs, 10), 5);
 		for (unsigned i = 0; i < 10; i += 2)
 			check_reply(lc, i, 5 * round + i / 2);
 	}
@@ -119,7 +119,7 @@ Test(refused, in_the_middle_uses_no_number_twice)
 	tw_reflect_build(&lc->rf, lc->jobs, 3);
 	tw_reflect_protect(&lc->rf, lc->jobs, 3, &lc->t3);
 	lc->jobs[1].is_refused = true;
-	cr_assert_eq(tw_reflect_finish(lc->jobs, 3), 2);
+	cr_assert_eq(tw_reflect_finish(&lc->rf, lc->jobs, 3), 2);
 	cr_assert_eq(sess->next_seq, 3);
 	cr_assert_eq(tw_ctr_get(&sess->reflected), 2);
 }

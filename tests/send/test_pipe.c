@@ -164,7 +164,7 @@ reflector_turn(struct world *w, int64_t now_ns)
 		tw_reflect_stamp(&jobs[i], &t3);
 		jobs[i].is_refused = i >= n - refused;
 	}
-	cr_assert_eq(tw_reflect_finish(jobs, n), n - refused);
+	cr_assert_eq(tw_reflect_finish(&w->rf, jobs, n), n - refused);
 	for (unsigned i = 0; i < n - refused; i++) {
 		in[i].t2_ns = in[i].arrive_ns;
 		in[i].t3_ns = t3_ns;
