@@ -47,14 +47,16 @@ collect_burst(struct tw_dp_lcore *lc, unsigned n)
 		const struct pkt *pkt = scr->coll[i];
 		struct tw_send_sess *s = (struct tw_send_sess *)pkt->sess;
 
+		struct tw_send_reply *r = &scr->reply[i];
+
 		rte_mbuf_prefetch_part2(pkt->m); /* freed in the end */
-		scr->reply[i] = (struct tw_send_reply){.sess = s,
-			.payload = pkt_payload(pkt),
-			.rx_len = pkt->pay_len,
-			.ttl = pkt->ttl,
-			.tos = pkt->tos,
-			.t4 = pkt->rx,
-			.sample = ((const struct dp_sender *)s)->has_raw ? &scr->sample[i] : NULL};
+		r->sess = s;
+		r->payload = pkt_payload(pkt);
+		r->rx_len = pkt->pay_len;
+		r->ttl = pkt->ttl;
+		r->tos = pkt->tos;
+		r->t4 = pkt->rx;
+		r->sample = ((const struct dp_sender *)s)->has_raw ? &scr->sample[i] : NULL;
 	}
 	(void)tw_send_collect(lc->snd, scr->reply, n);
 	phase_end(lc, PHASE_VERIFY);

@@ -165,12 +165,14 @@ lower(struct tw_metrics_hist *h, struct tw_metrics_hist_pool *pool, int64_t anch
 
 /* Adding ------------------------------------------------------------------------------------- */
 
+#define LEVEL_TOP  31 /* bit of this level and those above it */
+#define LEVEL_BITS ((1U << LEVELS) - 1)
+
 /* Where samples belong. */
 struct places {
 	int64_t min, max;
-	uint64_t sum;     /* modulo 2^64 */
-	uint32_t levels;  /* bit k: a sample is in level k ... */
-	uint32_t highest; /* ... unless this is a level without bins */
+	uint64_t sum;    /* modulo 2^64 */
+	uint32_t levels; /* bit k: a sample is in level k; above LEVEL_BITS: without bins */
 	uint32_t idx[TW_METRICS_HIST_ADD_MAX];
 };
 
@@ -179,7 +181,7 @@ VECTORS static void
 find_places(struct places *restrict p, const int64_t *restrict ns, unsigned n, int64_t anchor)
 {
 	int64_t min = INT64_MAX, max = INT64_MIN;
-	uint32_t levels = 0, highest = 0;
+	uint32_t levels = 0;
 	uint64_t sum = 0;
 
 	for (unsigned i = 0; i < n; i++) {
@@ -194,8 +196,7 @@ find_places(struct places *restrict p, const int64_t *restrict ns, unsigned n, i
 			((uint32_t)level + 1) * SUB + ((uint32_t)(v >> level) & (SUB - 1));
 
 		p->idx[i] = level == 0 ? linear : other;
-		levels |= 1U << (level & 31);
-		highest = (uint32_t)level > highest ? (uint32_t)level : highest;
+		levels |= 1U << (level < LEVEL_TOP ? level : LEVEL_TOP);
 		sum += (uint64_t)v;
 		min = v < min ? v : min;
 		max = v > max ? v : max;
@@ -204,7 +205,6 @@ find_places(struct places *restrict p, const int64_t *restrict ns, unsigned n, i
 	p->max = max;
 	p->sum = sum;
 	p->levels = levels;
-	p->highest = highest;
 }
 
 /* The sum of samples too large to trust one modulo 2^64. */
@@ -260,7 +260,7 @@ tw_metrics_hist_add_all(
 		h->max = p.max;
 	h->sum += out.sum;
 	h->cnt += n;
-	if (__builtin_expect(p.highest >= LEVELS, 0)) {
+	if (__builtin_expect(p.levels > LEVEL_BITS, 0)) {
 		for (unsigned i = 0; i < n; i++)
 			put_value(h, pool, ns[i], 1);
 		return out;
@@ -276,7 +276,6 @@ struct signed_places {
 	uint64_t sum, amount; /* modulo 2^64: of the samples, and of their amounts */
 	uint32_t up_levels, down_levels;
 	uint32_t down_cnt;
-	uint32_t highest;
 	uint32_t idx[TW_METRICS_HIST_ADD_MAX]; /* of the amounts */
 };
 
@@ -285,21 +284,20 @@ VECTORS static void
 find_signed_places(struct signed_places *restrict p, const int64_t *restrict ns, unsigned n)
 {
 	int64_t min = INT64_MAX, max = INT64_MIN;
-	uint32_t up_levels = 0, down_levels = 0, down_cnt = 0, highest = 0;
+	uint32_t up_levels = 0, down_levels = 0, down_cnt = 0;
 	uint64_t sum = 0, amount = 0;
 
 	for (unsigned i = 0; i < n; i++) {
 		const int64_t v = ns[i];
 		const uint64_t abs = v < 0 ? -(uint64_t)v : (uint64_t)v;
 		const uint32_t level = 57 - (uint32_t)__builtin_clzll(abs | (LINEAR - 1));
-		const uint32_t bit = 1U << (level & 31);
+		const uint32_t bit = 1U << (level < LEVEL_TOP ? level : LEVEL_TOP);
 		const uint32_t other = (level + 1) * SUB + ((uint32_t)(abs >> level) & (SUB - 1));
 
 		p->idx[i] = level == 0 ? (uint32_t)abs : other;
 		up_levels |= v < 0 ? 0 : bit;
 		down_levels |= v < 0 ? bit : 0;
 		down_cnt += v < 0;
-		highest = level > highest ? level : highest;
 		sum += (uint64_t)v;
 		amount += abs;
 		min = v < min ? v : min;
@@ -312,7 +310,6 @@ find_signed_places(struct signed_places *restrict p, const int64_t *restrict ns,
 	p->up_levels = up_levels;
 	p->down_levels = down_levels;
 	p->down_cnt = down_cnt;
-	p->highest = highest;
 }
 
 /* One after the other, however large. */
@@ -335,7 +332,9 @@ tw_metrics_hist_add_signed(struct tw_metrics_hist *up, struct tw_metrics_hist *d
 	find_signed_places(&p, ns, n);
 	*min = p.min;
 	*max = p.max;
-	if (__builtin_expect(p.min < -NARROW || p.max > NARROW || p.highest >= LEVELS, 0)) {
+	if (__builtin_expect(
+		    p.min < -NARROW || p.max > NARROW || (p.up_levels | p.down_levels) > LEVEL_BITS,
+		    0)) {
 		add_signed_each(up, down, pool, ns, n);
 		return;
 	}

@@ -72,49 +72,35 @@ tw_metrics_stretch_len(struct tw_metrics *m, struct tw_metrics_reply *const *rep
 	return k;
 }
 
-/* Delays of a stretch and their extremes. */
+/* Stamps of a stretch, and what its delays have in common. */
 struct columns {
-	int64_t t1[BATCH_REPLIES]; /* first NTP, then ns */
-	int64_t t2[BATCH_REPLIES];
-	int64_t t3[BATCH_REPLIES];
-	int64_t t1_max;
-	int64_t round_trip_max;
-	int64_t net_min; /* residence allowed for: what is held against net_min_ns */
-	int64_t residence_min;
+	uint64_t t1[BATCH_REPLIES]; /* NTP */
+	uint64_t t2[BATCH_REPLIES];
+	uint64_t t3[BATCH_REPLIES];
+	int64_t t1_max; /* ns */
 	int64_t forward_max;
-	int64_t reverse_max;
-	uint64_t long_cnt;         /* residence beyond RESIDENCE_LONG_NS */
 	uint64_t contradicted_cnt; /* one-way delays below forward_min_ns, reverse_min_ns */
+	bool is_regular;           /* none is late, absurd, infinite, or has a long residence */
 };
-
-static inline int64_t
-smaller(int64_t a, int64_t b)
-{
-	return a < b ? a : b;
-}
-
-static inline int64_t
-larger(int64_t a, int64_t b)
-{
-	return a > b ? a : b;
-}
 
 /* As measure() of reply.c. */
 VECTORS static void
-measure_all(struct columns *restrict c, const struct ends *restrict e, unsigned n,
+measure_all(struct columns *restrict c, const struct ends *restrict e, int64_t tmax_ns, unsigned n,
 	int64_t *restrict round_trip, int64_t *restrict net, int64_t *restrict forward,
 	int64_t *restrict reverse, int64_t *restrict residence)
 {
 	const int64_t t4 = e->t4->time.ns, epoch_ntp_s = e->epoch_ntp_s, t4_ntp_s = e->t4_ntp_s;
-	int64_t t1_max = INT64_MIN, round_trip_max = INT64_MIN, net_min = INT64_MAX;
+	const int64_t net_min_ns = e->net_min_ns;
 	const int64_t forward_min_ns = e->forward_min_ns, reverse_min_ns = e->reverse_min_ns;
-	int64_t residence_min = INT64_MAX, forward_max = INT64_MIN, reverse_max = INT64_MIN;
-	uint64_t long_cnt = 0, contradicted_cnt = 0;
+	const int64_t forward_max_ns = e->is_forward_synced ? tmax_ns : INT64_MAX;
+	const int64_t reverse_max_ns = e->is_reverse_synced ? tmax_ns : INT64_MAX;
+	int64_t t1_max = INT64_MIN, forward_max = INT64_MIN;
+	uint64_t contradicted_cnt = 0, irregular = 0;
 
 	for (unsigned i = 0; i < n; i++) {
-		const int64_t t1 = tw_clock_ntp_near((uint64_t)c->t1[i], epoch_ntp_s).ns;
-		const int64_t t2 = tw_clock_ntp_near((uint64_t)c->t2[i], t4_ntp_s).ns;
-		const int64_t t3 = tw_clock_ntp_near((uint64_t)c->t3[i], t4_ntp_s).ns;
+		const int64_t t1 = tw_clock_ntp_near(c->t1[i], epoch_ntp_s).ns;
+		const int64_t t2 = tw_clock_ntp_near(c->t2[i], t4_ntp_s).ns;
+		const int64_t t3 = tw_clock_ntp_near(c->t3[i], t4_ntp_s).ns;
 		const int64_t rt = t4 - t1, res = t3 - t2, fwd = t2 - t1, rev = t4 - t3;
 
 		round_trip[i] = rt;
@@ -122,35 +108,19 @@ measure_all(struct columns *restrict c, const struct ends *restrict e, unsigned 
 		net[i] = rt - res;
 		forward[i] = fwd;
 		reverse[i] = rev;
-		t1_max = larger(t1_max, t1);
-		round_trip_max = larger(round_trip_max, rt);
-		net_min = smaller(net_min, rt - res + (res >> 10));
-		residence_min = smaller(residence_min, res);
-		forward_max = larger(forward_max, fwd);
-		reverse_max = larger(reverse_max, rev);
-		long_cnt += res > RESIDENCE_LONG_NS;
-		contradicted_cnt += (fwd < forward_min_ns) | (rev < reverse_min_ns);
+		irregular |= (uint64_t)(rt > tmax_ns) | (uint64_t)(res < 0) |
+			     (uint64_t)(res > RESIDENCE_LONG_NS) |
+			     (uint64_t)(rt - res + (res >> 10) < net_min_ns) |
+			     (uint64_t)(fwd > forward_max_ns) | (uint64_t)(rev > reverse_max_ns);
+		contradicted_cnt +=
+			(uint64_t)(fwd < forward_min_ns) | (uint64_t)(rev < reverse_min_ns);
+		t1_max = t1 > t1_max ? t1 : t1_max;
+		forward_max = fwd > forward_max ? fwd : forward_max;
 	}
 	c->t1_max = t1_max;
-	c->round_trip_max = round_trip_max;
-	c->net_min = net_min;
-	c->residence_min = residence_min;
 	c->forward_max = forward_max;
-	c->reverse_max = reverse_max;
-	c->long_cnt = long_cnt;
 	c->contradicted_cnt = contradicted_cnt;
-}
-
-/* None is late, absurd or infinite. */
-static bool
-is_regular(const struct tw_metrics *m, const struct ends *e, const struct columns *c)
-{
-	const int64_t tmax_ns = m->cfg.tmax_ns;
-
-	return c->round_trip_max <= tmax_ns && c->residence_min >= 0 &&
-	       c->net_min >= e->net_min_ns &&
-	       (!e->is_forward_synced || c->forward_max <= tmax_ns) &&
-	       (!e->is_reverse_synced || c->reverse_max <= tmax_ns);
+	c->is_regular = irregular == 0;
 }
 
 static inline void
@@ -208,7 +178,6 @@ note_replies(struct tw_metrics *m, const struct tw_metrics_reply *first, const s
 		m->answered_t1.ns = c->t1_max;
 	if (c->forward_max > m->forward_longest_ns)
 		m->forward_longest_ns = c->forward_max;
-	tw_ctr_add(&m->ctr.residence_long, c->long_cnt);
 	tw_ctr_add(&m->ctr.oneway_contradicted, c->contradicted_cnt);
 }
 
@@ -263,15 +232,16 @@ tw_metrics_stretch_take(struct tw_metrics *m, struct batch *b, struct ends *e,
 	if (!e->peer.is_valid)
 		return false;
 	for (unsigned k = 0; k < n; k++) {
-		c.t1[k] = (int64_t)replies[k]->t1_ntp;
-		c.t2[k] = (int64_t)replies[k]->t2_ntp;
-		c.t3[k] = (int64_t)replies[k]->t3_ntp;
+		c.t1[k] = replies[k]->t1_ntp;
+		c.t2[k] = replies[k]->t2_ntp;
+		c.t3[k] = replies[k]->t3_ntp;
 	}
 	forward = batch_end(b, M_FORWARD);
 	reverse = batch_end(b, M_REVERSE);
-	measure_all(&c, e, n, batch_end(b, M_ROUND_TRIP), batch_end(b, M_ROUND_TRIP_NET),
-		batch_end(b, M_FORWARD), batch_end(b, M_REVERSE), batch_end(b, M_RESIDENCE));
-	if (!is_regular(m, e, &c) || !tw_metrics_r_note_run(m, seq, n))
+	measure_all(&c, e, m->cfg.tmax_ns, n, batch_end(b, M_ROUND_TRIP),
+		batch_end(b, M_ROUND_TRIP_NET), batch_end(b, M_FORWARD), batch_end(b, M_REVERSE),
+		batch_end(b, M_RESIDENCE));
+	if (!c.is_regular || !tw_metrics_r_note_run(m, seq, n))
 		return false;
 	for (unsigned i = 0; i < M_DELAYS; i++)
 		(void)batch_room(b, (enum measure)i, n);

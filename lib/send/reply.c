@@ -41,16 +41,13 @@ is_ahead(const struct tw_send_sess *sess, uint32_t sender_seq)
 	return (int32_t)((uint32_t)next - 1 - sender_seq) < 0;
 }
 
-/* What it says, if that can be told. @p clear is the covered part of an authentic reply. */
-static bool
-read_reply(struct tw_send_reply *rp, const uint8_t *clear)
+/* What it says. @p clear is the covered part of an authentic reply. @return false: dropped */
+static inline bool
+read_reply(struct tw_send_reply *rp, const struct tw_tst_fmt *fmt, const uint8_t *clear)
 {
 	struct tw_tst_rep rep;
 
-	if (!rp->sess->s.fmt->read_rep(rp->payload, rp->rx_len, clear, &rep)) {
-		drop_invalid(rp, TW_SEND_DROP_SHORT, TW_METRICS_INVALID_LENGTH);
-		return false;
-	}
+	tw_tst_read_rep(fmt, rp->payload, clear, &rep);
 	rp->rec = (struct tw_metrics_reply){.sender_seq = rep.sender_seq,
 		.seq = rep.seq,
 		.t1_ntp = rep.sender_t1,
@@ -73,11 +70,8 @@ read_reply(struct tw_send_reply *rp, const uint8_t *clear)
 static void
 note_pair(struct tw_send *snd, const struct tw_send_sess *sess, const uint8_t *clear)
 {
-	struct tw_pairs_lease *lease;
+	struct tw_pairs_lease *lease = send_lease(snd, sess);
 
-	if (snd->pairs == NULL || sess->s.fmt->prot != TW_TST_PROT_AUTH)
-		return;
-	lease = tw_pairs_of(snd->pairs, sess->pairs, sess);
 	if (lease != NULL)
 		tw_pairs_seen(lease, tw_load_be32(clear));
 }
@@ -100,24 +94,17 @@ open_burst(struct tw_send *snd, struct tw_send_reply *replies, unsigned n)
 	}
 }
 
-/* By pairs, if there are any. @return false: the engine must look at it */
-static bool
-verify_pair(struct tw_send *snd, struct tw_send_reply *rp, unsigned i)
+/* By pairs. @return false: the engine must look at it */
+static inline bool
+verify_pair(struct tw_send *snd, struct tw_send_reply *rp, struct tw_pairs_lease *lease, unsigned i)
 {
 	const struct tw_send_sess *sess = rp->sess;
-	struct tw_pairs_lease *lease;
 	uint32_t seq;
 
-	if (snd->pairs == NULL || sess->s.fmt->prot != TW_TST_PROT_AUTH)
-		return false;
-	lease = tw_pairs_of(snd->pairs, sess->pairs, sess);
-	if (lease == NULL)
-		return false;
 	switch (tw_pairs_verify(snd->pairs, lease, &sess->tkey, rp->payload,
 		rp->payload + sess->s.fmt->rep_hmac_off, &seq)) {
 	case TW_PAIRS_AUTHENTIC:
-		memset(snd->clear[i], 0, TW_CRYPTO_BLOCK_LEN);
-		tw_store_be32(snd->clear[i], seq);
+		tw_store_be32(snd->clear[i], seq); /* all that tw_tst_read_rep() wants of it */
 		return true;
 	case TW_PAIRS_FORGED:
 		drop_invalid(rp, TW_SEND_DROP_AUTH_FAILED, TW_METRICS_INVALID_AUTH);
@@ -140,28 +127,27 @@ static void
 earn(struct tw_send *snd, const struct run *run)
 {
 	const struct tw_send_sess *sess = run->sess;
-	struct tw_pairs_lease *lease;
+	struct tw_pairs_lease *lease = send_lease(snd, sess);
 
-	if (snd->pairs == NULL || sess->s.fmt->prot != TW_TST_PROT_AUTH)
-		return;
-	lease = tw_pairs_of(snd->pairs, sess->pairs, sess);
-	if (lease == NULL)
-		return;
-	for (unsigned i = 0; i < run->cnt; i++)
+	for (unsigned i = 0; lease != NULL && i < run->cnt; i++)
 		tw_pairs_earn(snd->pairs, lease, &sess->tkey,
 			(uint32_t)atomic_load_explicit(&sess->next_seq, memory_order_relaxed));
 }
 
-/* What becomes of a reply that the metrics have seen. */
-static bool
+/* What becomes of a reply that the metrics have seen, or of one without metrics. */
+static inline bool
 is_accepted(struct tw_send_reply *rp)
 {
-	rp->cls = rp->sess->metrics != NULL ? rp->rec.cls : (uint8_t)TW_METRICS_C_NONE;
+	const unsigned cls = rp->rec.cls;
+
+	rp->cls = (uint8_t)cls;
+	if (__builtin_expect(cls >= TW_METRICS_C_FIRST && cls <= TW_METRICS_C_DUP_REVERSE, 1))
+		return true; /* it answers a packet, so its number is none of the future */
 	if (is_ahead(rp->sess, rp->rec.sender_seq)) {
 		drop(rp, TW_SEND_DROP_SEQ_AHEAD);
 		return false;
 	}
-	if (rp->cls == TW_METRICS_C_INVALID || rp->cls == TW_METRICS_C_FORGED) {
+	if (cls == TW_METRICS_C_INVALID || cls == TW_METRICS_C_FORGED) {
 		drop(rp, TW_SEND_DROP_STALE);
 		return false;
 	}
@@ -198,9 +184,7 @@ record(struct tw_send *snd, struct tw_send_reply *replies, unsigned n)
 	for (unsigned i = 0; i < n; i++) {
 		struct tw_send_reply *rp = &replies[i];
 
-		if (rp->drop != TW_SEND_OK ||
-			!read_reply(
-				rp, rp->sess->s.fmt->rep_cover == 0 ? rp->payload : snd->clear[i]))
+		if (rp->drop != TW_SEND_OK || !read_reply(rp, rp->sess->s.fmt, snd->clear[i]))
 			continue;
 		if (rp->sess != run.sess) {
 			ok += settle(snd, &run);
@@ -212,32 +196,51 @@ record(struct tw_send *snd, struct tw_send_reply *replies, unsigned n)
 	return ok + settle(snd, &run);
 }
 
+/*
+ * Replies of one session in a row, from @p i on: what can be told without the engine.
+ * @param eng_cnt  in and out: jobs for the engine
+ * @return the first reply behind them
+ */
+static unsigned
+check_run(struct tw_send *snd, struct tw_send_reply *replies, unsigned i, unsigned n,
+	unsigned *eng_cnt)
+{
+	struct tw_send_sess *sess = replies[i].sess;
+	const struct tw_tst_fmt *fmt = sess->s.fmt;
+	struct tw_pairs_lease *lease = send_lease(snd, sess);
+	const bool is_on = is_live(sess);
+
+	for (; i < n && replies[i].sess == sess; i++) {
+		struct tw_send_reply *rp = &replies[i];
+
+		rp->drop = TW_SEND_OK;
+		rp->cls = TW_METRICS_C_NONE;
+		if (!is_on) {
+			drop(rp, TW_SEND_DROP_NOT_RUNNING);
+		} else if (rp->rx_len < fmt->rep_min) {
+			drop_invalid(rp, TW_SEND_DROP_SHORT, TW_METRICS_INVALID_LENGTH);
+		} else if (fmt->rep_cover != 0 &&
+			   (lease == NULL || !verify_pair(snd, rp, lease, i))) {
+			/* the engine only reads buf when it opens */
+			snd->eng_job[*eng_cnt] = (struct tw_engine_job){.key = &sess->tkey,
+				.buf = (uint8_t *)(uintptr_t)rp->payload,
+				.clear = snd->clear[i],
+				.cover = fmt->rep_cover,
+				.hmac_off = fmt->rep_hmac_off};
+			snd->eng_idx[(*eng_cnt)++] = (uint8_t)i;
+		}
+	}
+	return i;
+}
+
 unsigned
 tw_send_collect(struct tw_send *snd, struct tw_send_reply *replies, unsigned n)
 {
 	unsigned eng_cnt = 0;
 
 	TW_ASSERT(n <= TW_BURST_MAX);
-	for (unsigned i = 0; i < n; i++) {
-		struct tw_send_reply *rp = &replies[i];
-		const struct tw_tst_fmt *fmt = rp->sess->s.fmt;
-
-		rp->drop = TW_SEND_OK;
-		rp->cls = TW_METRICS_C_NONE;
-		if (!is_live(rp->sess)) {
-			drop(rp, TW_SEND_DROP_NOT_RUNNING);
-		} else if (rp->rx_len < fmt->rep_min) {
-			drop_invalid(rp, TW_SEND_DROP_SHORT, TW_METRICS_INVALID_LENGTH);
-		} else if (fmt->rep_cover != 0 && !verify_pair(snd, rp, i)) {
-			/* the engine only reads buf when it opens */
-			snd->eng_job[eng_cnt] = (struct tw_engine_job){.key = &rp->sess->tkey,
-				.buf = (uint8_t *)(uintptr_t)rp->payload,
-				.clear = snd->clear[i],
-				.cover = fmt->rep_cover,
-				.hmac_off = fmt->rep_hmac_off};
-			snd->eng_idx[eng_cnt++] = (uint8_t)i;
-		}
-	}
+	for (unsigned i = 0; i < n;)
+		i = check_run(snd, replies, i, n, &eng_cnt);
 	open_burst(snd, replies, eng_cnt);
 	return record(snd, replies, n);
 }

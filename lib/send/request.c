@@ -3,7 +3,7 @@
 /*
  * Requests: header, padding, protection. Padding is copied from a pool of pseudo-random octets at a
  * random place; the pool is renewed piece by piece, a cache line a burst, so that a packet costs a
- * copy and two draws whatever its size.
+ * copy and one draw whatever its size.
  */
 #include "prng.h"
 #include "send_i.h"
@@ -12,25 +12,21 @@
  * Copy @p len octets of the pool from a random place on, around its end. The first eight are drawn
  * afresh: two packets that start at the same place are still different.
  */
-static void
-pad_random(struct tw_send *snd, uint8_t *out, size_t len)
+static inline void
+pad_random(const uint8_t *pool, uint64_t draw, uint8_t *out, size_t len)
 {
-	uint64_t fresh = prng_next(snd->pad_prng);
-	size_t from = (size_t)(prng_next(snd->pad_prng) % PAD_POOL_SIZE);
-	uint8_t *start = out;
-	size_t fresh_len = len < sizeof(fresh) ? len : sizeof(fresh);
+	size_t from = (size_t)(draw >> 32) % PAD_POOL_SIZE;
+	uint8_t *at = out;
 
-	while (len != 0) {
-		size_t piece = PAD_POOL_SIZE - from;
+	for (size_t left = len; left != 0;) {
+		const size_t piece = left < PAD_POOL_SIZE - from ? left : PAD_POOL_SIZE - from;
 
-		if (piece > len)
-			piece = len;
-		memcpy(out, &snd->pad_pool[from], piece);
-		out += piece;
-		len -= piece;
+		memcpy(at, &pool[from], piece);
+		at += piece;
+		left -= piece;
 		from = 0;
 	}
-	memcpy(start, &fresh, fresh_len);
+	memcpy(out, &draw, len < sizeof(draw) ? len : sizeof(draw));
 }
 
 static void
@@ -45,8 +41,8 @@ pad_renew(struct tw_send *snd)
 }
 
 /* False if the request does not fit. */
-static bool
-build_one(struct tw_send *snd, struct tw_send_job *job)
+static inline bool
+build_one(struct tw_send *snd, struct tw_send_job *job, uint64_t prng[4])
 {
 	const struct tw_send_sess *sess = job->sess;
 	const struct tw_tst_fmt *fmt = sess->s.fmt;
@@ -58,7 +54,7 @@ build_one(struct tw_send *snd, struct tw_send_job *job)
 	if (sess->has_zero_padding)
 		memset(job->payload + fmt->req_min, 0, pad_len);
 	else
-		pad_random(snd, job->payload + fmt->req_min, pad_len);
+		pad_random(snd->pad_pool, prng_next(prng), job->payload + fmt->req_min, pad_len);
 	return true;
 }
 
@@ -75,11 +71,15 @@ refuse_from(struct tw_send_job *jobs, unsigned n)
 void
 tw_send_build(struct tw_send *snd, struct tw_send_job *jobs, unsigned n)
 {
+	uint64_t prng[4];
+
 	pad_renew(snd);
+	memcpy(prng, snd->pad_prng, sizeof(prng));
 	for (unsigned i = 0; i < n; i++) {
-		if (!jobs[i].is_refused && !build_one(snd, &jobs[i]))
+		if (!jobs[i].is_refused && !build_one(snd, &jobs[i], prng))
 			refuse_from(&jobs[i], n - i);
 	}
+	memcpy(snd->pad_prng, prng, sizeof(prng));
 }
 
 /* Block and HMAC of an authenticated request without the engine. @return false: none is there */

@@ -32,6 +32,15 @@ send_state_set(struct tw_send_sess *sess, enum tw_sess_state state)
 	atomic_store_explicit(&sess->s.state, (uint8_t)state, memory_order_release);
 }
 
+/* The pairs of an authenticated session; NULL: none. */
+static inline struct tw_pairs_lease *
+send_lease(const struct tw_send *snd, const struct tw_send_sess *sess)
+{
+	if (snd->pairs == NULL || sess->s.fmt->prot != TW_TST_PROT_AUTH)
+		return NULL;
+	return tw_pairs_of(snd->pairs, sess->pairs, sess);
+}
+
 /* --- sched.c: the schedule of one session --- */
 
 /* Start at @p start_ns, steady. */
