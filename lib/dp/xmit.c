@@ -148,25 +148,21 @@ sums_make(struct tw_dp_lcore *lc, unsigned n)
 	}
 }
 
-/* @return whether a request carries a predicted departure */
-static bool
-stamp_one(const struct tw_port *port, struct tw_send_job *job, uint64_t sum,
-	const struct tw_sess_stamp *t1, uint64_t t1_sum)
+/* T1 as it is in the sum of a datagram. */
+static inline uint64_t
+sum_of(const struct tw_sess_stamp *t1)
 {
-	const struct tw_tst_fmt *fmt = job->sess->s.fmt;
-	const bool is_predicted = fmt->prot == TW_TST_PROT_ENCR;
-	uint16_t field;
+	return cksum_word(rte_cpu_to_be_64(t1->ntp)) + (uint64_t)rte_cpu_to_be_16(t1->ee);
+}
 
-	tw_send_stamp(job, t1);
-	if (port->has_tx_udp_cksum)
-		return is_predicted;
-	if (!is_predicted)
-		sum += t1_sum;
-	field = cksum_udp(sum);
+static inline void
+write_cksum(const struct tw_send_job *job, uint64_t sum)
+{
+	const uint16_t field = cksum_udp(sum);
+
 	memcpy(job->payload - sizeof(struct rte_udp_hdr) +
 			offsetof(struct rte_udp_hdr, dgram_cksum),
 		&field, sizeof(field));
-	return is_predicted;
 }
 
 /*
@@ -200,18 +196,26 @@ stamp_all(struct tw_dp_lcore *lc, const struct lc_port *lp, unsigned n,
 {
 	struct scratch *scr = lc->scr;
 	const unsigned t1_step = t1 == scr->tx_stamp;
+	const bool has_cksum = !lp->port->has_tx_udp_cksum;
+	uint64_t t1_sum = sum_of(t1);
 	bool is_predicted = false;
 
 	for (unsigned k = 0; k < n; k++, t1 += t1_step) {
-		const uint64_t t1_sum =
-			cksum_word(rte_cpu_to_be_64(t1->ntp)) + (uint64_t)rte_cpu_to_be_16(t1->ee);
+		struct tw_send_job *job = &scr->sjob[scr->job_of[k]];
+		uint64_t sum = scr->sum[scr->job_of[k]];
 
-		if (!stamp_one(lp->port, &scr->sjob[scr->job_of[k]], scr->sum[scr->job_of[k]], t1,
-			    t1_sum))
-			continue;
-		is_predicted = true;
-		if (t1_step != 0) /* T1 stands already */
-			scr->tx[k]->ol_flags &= ~lp->port->tx_sched_flag;
+		if (t1_step != 0)
+			t1_sum = sum_of(t1);
+		if (unlikely(job->sess->s.fmt->prot == TW_TST_PROT_ENCR)) { /* T1 stands already */
+			is_predicted = true;
+			if (t1_step != 0)
+				scr->tx[k]->ol_flags &= ~lp->port->tx_sched_flag;
+		} else {
+			tw_send_stamp(job, t1);
+			sum += t1_sum;
+		}
+		if (has_cksum)
+			write_cksum(job, sum);
 	}
 	return is_predicted;
 }

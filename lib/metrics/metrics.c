@@ -198,22 +198,19 @@ leave_window(struct tw_metrics *m, uint64_t seq)
 	}
 }
 
-/* The slot of the next number. */
+/* The slot of a new number, empty now. */
 static inline struct slot *
-next_slot(struct tw_metrics *m, uint32_t seq)
+enter_window(struct tw_metrics *m, uint64_t seq)
 {
-	struct slot *slot = slot_of(m, m->next_seq);
+	struct slot *slot = slot_of(m, seq);
 
-	TW_ASSERT(seq == (uint32_t)m->next_seq);
-	(void)seq;
-	if (m->next_seq - m->cfg.first_seq >= m->window) {
-		const uint64_t old = m->next_seq - m->window;
+	if (seq - m->cfg.first_seq >= m->window) {
+		const uint64_t old = seq - m->window;
 
 		if (__builtin_expect(old >= m->close_seq || !(slot->flags & SLOT_ANSWERED), 0))
 			leave_window(m, old);
 	}
-	__builtin_prefetch(slot_of(m, m->next_seq + FETCH_AHEAD), 1);
-	m->next_seq++;
+	__builtin_prefetch(slot_of(m, seq + FETCH_AHEAD), 1);
 	return slot;
 }
 
@@ -225,14 +222,18 @@ tw_metrics_sent_all(
 		.t1_error = error_pack(t1->stamp_error_ns, t1->source),
 		.epoch = (uint8_t)t1->epoch,
 		.flags = t1->is_synced ? SLOT_SYNCED : 0};
+	const uint64_t first = m->next_seq;
 
+	TW_ASSERT(n > 0 && seq == (uint32_t)first);
+	(void)seq;
 	for (unsigned i = 0; i < n; i++) {
-		struct slot *slot = next_slot(m, seq + i);
+		struct slot *slot = enter_window(m, first + i);
 
 		if (i == 0)
 			tw_metrics_note_epoch(m, t1);
 		*slot = fresh;
 	}
+	m->next_seq = first + n;
 	m->t1_sources |= 1U << t1->source;
 	tw_ctr_add(&m->ctr.sent, n);
 }
@@ -246,8 +247,11 @@ tw_metrics_sent(struct tw_metrics *m, uint32_t seq, uint64_t t1_ntp, const struc
 void
 tw_metrics_skipped(struct tw_metrics *m, uint32_t seq, const struct tw_stamp *at)
 {
-	struct slot *slot = next_slot(m, seq);
+	struct slot *slot = enter_window(m, m->next_seq);
 
+	TW_ASSERT(seq == (uint32_t)m->next_seq);
+	(void)seq;
+	m->next_seq++;
 	tw_metrics_note_epoch(m, at);
 	*slot = (struct slot){.t1_ntp = tw_clock_ns_to_ntp(at->time),
 		.epoch = (uint8_t)at->epoch,

@@ -190,7 +190,8 @@ const struct tw_metrics_ctr *tw_metrics_ctr(const struct tw_metrics *m);
 void tw_metrics_sent(
 	struct tw_metrics *m, uint32_t seq, uint64_t t1_ntp, const struct tw_stamp *t1);
 
-/** The same of @p n packets with numbers from @p seq on and one stamp. */
+/** The same of @p n packets, 1..TW_METRICS_WINDOW_MIN, with numbers from @p seq on and one stamp.
+ */
 void tw_metrics_sent_all(
 	struct tw_metrics *m, uint32_t seq, unsigned n, uint64_t t1_ntp, const struct tw_stamp *t1);
 

@@ -153,7 +153,7 @@ fill_job(struct tw_send_job *job, struct tw_send_sess *sess, uint64_t seq)
 	job->payload = NULL;
 	job->is_refused = false;
 	job->seq = seq;
-	job->was = sess->sched;
+	sched_save(sess, &job->was);
 }
 
 /*
@@ -274,7 +274,7 @@ take_back(struct tw_send *snd, const struct tw_send_job *job, int64_t left_ns)
 	if (atomic_load_explicit(&sess->next_seq, memory_order_relaxed) != job->seq + 1)
 		return;
 	atomic_store_explicit(&sess->next_seq, job->seq, memory_order_relaxed);
-	sess->sched = job->was;
+	sched_restore(sess, &job->was);
 	sess->is_probing = true;
 	sess->hold_ns = left_ns + TW_SEND_RETRY_NS;
 	queue_due(snd, sess);
@@ -288,6 +288,26 @@ end_probing(struct tw_send *snd, struct tw_send_sess *sess, int64_t left_ns)
 	sess->hold_ns = left_ns;
 	if (!sched_is_over(sess))
 		queue_due(snd, sess);
+}
+
+/* @p n packets of a session are out of the burst. */
+static void
+settle_burst(struct tw_send *snd, struct tw_send_sess *sess, unsigned n)
+{
+	sess->pending -= n;
+	if (sess->pending == 0 && sched_is_over(sess))
+		send_drain(snd, sess);
+}
+
+/* Some were refused: from the last one back, so that numbers are given back in order. */
+static void
+finish_refused(struct tw_send *snd, const struct tw_send_job *jobs, unsigned n, int64_t left_ns)
+{
+	for (unsigned i = n; i-- > 0;) {
+		if (jobs[i].is_refused)
+			take_back(snd, &jobs[i], left_ns);
+		settle_burst(snd, jobs[i].sess, 1);
+	}
 }
 
 unsigned
@@ -308,13 +328,14 @@ tw_send_finish(struct tw_send *snd, struct tw_send_job *jobs, unsigned n, int64_
 		if (jobs[i].sess->is_probing)
 			end_probing(snd, jobs[i].sess, left_ns);
 	}
-	for (unsigned i = n; i-- > 0;) {
-		struct tw_send_sess *sess = jobs[i].sess;
-
-		if (jobs[i].is_refused)
-			take_back(snd, &jobs[i], left_ns);
-		if (--sess->pending == 0 && sched_is_over(sess))
-			send_drain(snd, sess);
+	if (sent < n) {
+		finish_refused(snd, jobs, n, left_ns);
+		return sent;
+	}
+	for (unsigned i = 0; i < n; i += k) {
+		for (k = 1; i + k < n && jobs[i + k].sess == jobs[i].sess;)
+			k++;
+		settle_burst(snd, jobs[i].sess, k);
 	}
 	return sent;
 }

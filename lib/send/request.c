@@ -46,11 +46,11 @@ build_one(struct tw_send *snd, struct tw_send_job *job, uint64_t prng[4])
 {
 	const struct tw_send_sess *sess = job->sess;
 	const struct tw_tst_fmt *fmt = sess->s.fmt;
-	const struct tw_tst_req req = {.seq = (uint32_t)job->seq};
 	size_t pad_len = (size_t)job->len - fmt->req_min;
 
-	if (job->room < job->len || !fmt->write_req(job->payload, job->room, &req))
+	if (job->room < job->len)
 		return false;
+	tw_tst_begin_req(fmt, job->payload, (uint32_t)job->seq);
 	if (sess->has_zero_padding)
 		memset(job->payload + fmt->req_min, 0, pad_len);
 	else
@@ -88,14 +88,12 @@ protect_pair(struct tw_send *snd, struct tw_send_job *job)
 {
 	struct tw_send_sess *sess = job->sess;
 	const uint32_t seq = (uint32_t)job->seq;
+	struct tw_pairs_lease *lease = send_lease(snd, sess);
 	const struct tw_engine_pair *pair;
-	struct tw_pairs_lease *lease;
 
-	if (snd->pairs == NULL || sess->s.fmt->prot != TW_TST_PROT_AUTH)
-		return false;
-	lease = tw_pairs_of(snd->pairs, sess->pairs, sess);
 	if (lease == NULL) {
-		if (sess->interval_ns > TW_PAIRS_GAP_NS)
+		if (snd->pairs == NULL || sess->s.fmt->prot != TW_TST_PROT_AUTH ||
+			sess->interval_ns > TW_PAIRS_GAP_NS)
 			return false;
 		/* replies have numbers of their own, from 0 on like ours */
 		sess->pairs = tw_pairs_borrow(snd->pairs, sess, seq, seq);

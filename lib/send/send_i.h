@@ -53,6 +53,31 @@ sched_is_over(const struct tw_send_sess *sess)
 	return sess->sched.slot >= sess->slot_end || sess->sched.due_ns >= sess->end_ns;
 }
 
+/* Where the schedule is; only random gaps need the generator. */
+static inline void
+sched_copy(
+	const struct tw_send_sess *sess, struct tw_send_sched *to, const struct tw_send_sched *from)
+{
+	to->due_ns = from->due_ns;
+	to->due_frac = from->due_frac;
+	to->pos = from->pos;
+	to->slot = from->slot;
+	if (sess->law == TW_SEND_POISSON)
+		memcpy(to->prng, from->prng, sizeof(to->prng));
+}
+
+static inline void
+sched_save(const struct tw_send_sess *sess, struct tw_send_sched *out)
+{
+	sched_copy(sess, out, &sess->sched);
+}
+
+static inline void
+sched_restore(struct tw_send_sess *sess, const struct tw_send_sched *from)
+{
+	sched_copy(sess, &sess->sched, from);
+}
+
 /* On to the next packet where gaps differ. */
 void sched_advance_uneven(struct tw_send_sess *sess);
 

@@ -35,6 +35,7 @@ enum {
 
 static_assert(REQ_EE == REQ_T1 + 8 && REP_EE == REP_T3 + 8, "tw_tst_stamp()");
 static_assert(REP_SENDER_EE == REP_SENDER_T1 + 8, "tw_tst_write_echo()");
+static_assert(REQ_LEN == TW_TST_OPEN_REQ_LEN && REQ_SEQ == 0, "tw_tst_begin_req()");
 static_assert(REP_LEN == TW_TST_OPEN_REP_LEN, "tw_tst_write_echo()");
 
 static bool

@@ -42,6 +42,8 @@ enum {
 
 static_assert(TW_TST_SECURE_EE == TW_TST_SECURE_T + 8, "tw_tst_stamp()");
 static_assert(TW_TST_SECURE_SENDER_EE == TW_TST_SECURE_SENDER_T1 + 8, "tw_tst_write_echo()");
+static_assert(TW_TST_SECURE_REQ_LEN == TW_TST_SECURED_REQ_LEN && TW_TST_SECURE_SEQ == 0,
+	"tw_tst_begin_req()");
 static_assert(TW_TST_SECURE_REQ_HMAC + TW_TST_HMAC_LEN == TW_TST_SECURE_REQ_LEN, "request");
 static_assert(TW_TST_SECURE_REP_HMAC + TW_TST_HMAC_LEN == TW_TST_SECURE_REP_LEN, "reply");
 static_assert(TW_TST_SECURE_REP_LEN == TW_TST_HEADER_MAX, "longest header");

@@ -229,6 +229,20 @@ tw_tst_stamp(uint8_t *pkt, size_t t_off, uint64_t ntp, uint16_t ee)
 	tw_store_be16(pkt + t_off + sizeof(ntp), ee);
 }
 
+#define TW_TST_OPEN_REQ_LEN    14 /* header of a request in open mode ... */
+#define TW_TST_SECURED_REQ_LEN 48 /* ... and in the others */
+
+/** As write_req with values of 0 but the Sequence Number: in line, for the fast path. */
+static inline void
+tw_tst_begin_req(const struct tw_tst_fmt *fmt, uint8_t *pkt, uint32_t seq)
+{
+	if (fmt->prot == TW_TST_PROT_OPEN)
+		memset(pkt, 0, TW_TST_OPEN_REQ_LEN);
+	else
+		memset(pkt, 0, TW_TST_SECURED_REQ_LEN);
+	tw_store_be32(pkt, seq);
+}
+
 /** T1 of a request. */
 static inline void
 tw_tst_stamp_req(const struct tw_tst_fmt *fmt, uint8_t *pkt, uint64_t t1, uint16_t ee)
