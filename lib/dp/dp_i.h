@@ -23,6 +23,7 @@
 #define HANDOVER_CNT  1024
 #define RAW_CNT       16384
 #define SESS_MAX      100000
+#define KEYS_AHEAD    16  /* packets whose keys are fetched; engines look ahead themselves */
 #define PAIRS_CNT     512 /* windows of an lcore, 8 KiB each */
 #define CMDS_A_TURN   32
 #define TICK_NS       1000000 /* between two looks at what time alone brings */

@@ -13,7 +13,6 @@
 #include "parse.h"
 
 #define PREFETCH_AHEAD 6
-#define KEYS_AHEAD     16 /* sessions whose keys are fetched here; engines look ahead themselves */
 
 /* A tag the device took off goes back on: everything behind expects frames as they were sent. */
 static bool
@@ -98,20 +97,11 @@ hand_over(
 		drop(lc, m, TW_DP_CTR_HANDOVER_FULL);
 }
 
-/* Pairs computed ahead, or keys: what a packet of this reflector will need. @return it was keys */
+/* Whether a reflector's packet will need its keys: no pairs are computed ahead. */
 static inline bool
-fetch_secrets(const struct tw_dp_lcore *lc, const struct tw_sess *s)
+needs_keys(const struct tw_sess *s)
 {
-	const struct tw_refl_sess *sess = (const struct tw_refl_sess *)s;
-
-	if (s->fmt->prot == TW_TST_PROT_OPEN)
-		return false;
-	if (sess->pairs != 0) {
-		tw_pairs_fetch(lc->pairs, sess->pairs);
-		return false;
-	}
-	tw_refl_fetch_keys(sess);
-	return true;
+	return s->fmt->prot != TW_TST_PROT_OPEN && ((const struct tw_refl_sess *)s)->pairs == 0;
 }
 
 /*
@@ -145,9 +135,13 @@ dispatch(struct tw_dp_lcore *lc, struct lc_port *lp, unsigned n, uint64_t t2_tsc
 			continue;
 		}
 		pkt->sess = entry_sess(e);
-		if (n > 1 && key_cnt < KEYS_AHEAD && (e & ENTRY_SENDER) == 0 &&
-			(i == 0 || e != entry[i - 1]))
-			key_cnt += fetch_secrets(lc, pkt->sess);
+		if (key_cnt < KEYS_AHEAD && (e & ENTRY_SENDER) == 0 &&
+			(i == 0 || e != entry[i - 1]) && needs_keys(pkt->sess)) {
+			/* the last line follows with the verification: all are too many misses */
+			for (unsigned line = 2; line < TW_REFL_HOT_LINES - 1; line++)
+				tw_refl_fetch(pkt->sess, line);
+			key_cnt++;
+		}
 		why = verify_cksum(lc, lp->port, pkt);
 		if (unlikely(why != TW_DP_CTR_N))
 			drop(lc, pkt->m, why);

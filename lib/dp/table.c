@@ -186,8 +186,8 @@ first_of(const struct table *t, uint64_t hash)
 }
 
 /*
- * Head and counters of a session are needed soon, its keys later (tw_refl_fetch_keys()): of more
- * misses than the CPU can have under way at a time, some are forgotten.
+ * Head and counters of a session are needed soon, its keys later (dispatch()): of more misses
+ * than the CPU can have under way at a time, some are forgotten.
  */
 static inline void
 fetch(const struct tw_sess *s)

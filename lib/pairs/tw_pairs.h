@@ -158,20 +158,6 @@ tw_pairs_of(const struct tw_pairs *p, uint16_t ref, const void *owner)
  */
 uint16_t tw_pairs_borrow(struct tw_pairs *p, const void *owner, uint32_t in, uint32_t out);
 
-/**
- * A packet of the session is on its way: what it will be compared with, into the cache.
- * @param ref  as tw_pairs_of()
- */
-static inline void
-tw_pairs_fetch(const struct tw_pairs *p, uint16_t ref)
-{
-	const struct tw_pairs_lease *l = &p->lease[ref];
-	const struct tw_pairs_window *w = &p->win[l->win[TW_PAIRS_IN]];
-
-	__builtin_prefetch(w);
-	__builtin_prefetch(tw_pairs_at(w, l->next[TW_PAIRS_IN]));
-}
-
 /* --- packets --- */
 
 enum tw_pairs_verdict {

@@ -189,6 +189,7 @@ tw_reflect_verify(struct tw_reflect *rf, struct tw_reflect_job *jobs, unsigned n
 				.cover = fmt->req_cover,
 				.hmac_off = fmt->req_hmac_off};
 			rf->eng_idx[eng_cnt++] = (uint8_t)i;
+			tw_refl_fetch(&job->sess->s, TW_REFL_HOT_LINES - 1);
 		}
 		ok -= job->drop != TW_REFL_OK;
 	}

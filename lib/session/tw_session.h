@@ -204,12 +204,11 @@ static_assert(offsetof(struct tw_refl_sess, tkey) + offsetof(struct tw_crypto_tk
 	"lines that a packet needs");
 static_assert(sizeof(struct tw_refl_sess) <= 512, "a million sessions fit 1 GiB with their table");
 
-/* What it needs besides head and counters: keys. */
+/* A line of its record into the cache. */
 static inline void
-tw_refl_fetch_keys(const struct tw_refl_sess *sess)
+tw_refl_fetch(const struct tw_sess *sess, unsigned line)
 {
-	for (unsigned i = 2; i < TW_REFL_HOT_LINES; i++)
-		__builtin_prefetch((const uint8_t *)sess + i * (size_t)TW_CACHE_LINE);
+	__builtin_prefetch((const uint8_t *)sess + line * (size_t)TW_CACHE_LINE);
 }
 
 struct tw_refl_cfg {
