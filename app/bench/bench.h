@@ -133,7 +133,8 @@ struct rig {
 	uint32_t *rep_seq; /* next number of a reply */
 	uint32_t next;     /* session whose turn it is */
 	uint64_t rng;
-	uint32_t lose_first; /* so many requests get lost, whatever the case says */
+	uint32_t lose_first;  /* so many requests get lost, whatever the case says */
+	uint64_t replies_due; /* to a sender that is running */
 	uint64_t checked;
 	unsigned turns;
 	double create_per_s, session_octets;

@@ -10,14 +10,14 @@
 
 #include "bench.h"
 
-#define TOTAL_PPS     200000
+#define TOTAL_PPS     1000000
 #define PACKETS_QUICK 32768
 #define PACKETS       65536
 #define CHECK_EVERY   16
-#define SEND_BATCH    32        /* requests under way, and those that fall due meanwhile */
+#define SEND_BATCH    128       /* requests under way: one window of pairs serves both directions */
 #define OUT_MAX       1024      /* what the ring holds */
 #define HMAC_OFF      (42 + 96) /* in a protected reply */
-#define TMAX_NS       INT64_C(2000000000)
+#define TMAX_NS       INT64_C(400000000)
 
 /* A published sender; @p count 0: goes on for ever. Its start is so far from now. */
 struct tw_send_sess *
@@ -179,35 +179,51 @@ collected(const struct rig *r)
 	return st.ctr[TW_DP_CTR_COLLECTED];
 }
 
-/* Send, and collect if @p has_replies. @return cycles per request */
+/* What left goes to the far end; its replies are there for the next turns. @return requests */
+static unsigned
+turn_around(struct rig *r, bool has_replies)
+{
+	static struct meta meta[OUT_MAX];
+	struct rte_mbuf *m[OUT_MAX];
+	struct tw_dp_event ev;
+	unsigned kept;
+	const unsigned n = requests_take(r, m, meta, &kept);
+
+	if (has_replies && kept > 0)
+		r->replies_due += replies_put(r, m, meta, kept);
+	else
+		rte_pktmbuf_free_bulk(m, kept);
+	while (tw_dp_event_pop(r->dp, &ev, 1) > 0)
+		;
+	return n;
+}
+
+/*
+ * Send, and collect if @p has_replies, in full bursts as a busy lcore does: each turn sends some of
+ * what fell due and takes replies to what left before. @return cycles per request
+ */
 static double
 run_live(struct rig *r, unsigned packets, bool has_replies)
 {
 	const uint64_t step_tsc = (uint64_t)(r->b->hz / TOTAL_PPS * SEND_BATCH);
-	uint64_t next_tsc = rte_rdtsc() + step_tsc, tsc = 0, sent = 0, due = collected(r);
-	static struct meta meta[OUT_MAX];
-	struct rte_mbuf *m[OUT_MAX];
-	struct tw_dp_event ev;
+	struct tw_dp_lcore *lc = tw_dp_lcore_at(r->dp, 0);
+	uint64_t next_tsc = rte_rdtsc(), tsc = 0, sent = 0;
 
 	while (sent < packets) {
-		unsigned n;
+		uint64_t begin_tsc;
 
 		wait_until(next_tsc);
-		next_tsc = rte_rdtsc() + step_tsc;
-		tsc += work(r);
-		sent += requests_take(r, m, meta, &n);
-		if (has_replies && n > 0) {
-			due += replies_put(r, m, meta, n);
-			tsc += work(r);
-			/* what fell due meanwhile is answered next time */
-		} else {
-			rte_pktmbuf_free_bulk(m, n);
-		}
-		while (tw_dp_event_pop(r->dp, &ev, 1) > 0)
-			;
+		next_tsc += step_tsc;
+		begin_tsc = rte_rdtsc();
+		for (unsigned i = 0; i < SEND_BATCH / TW_DP_BURST; i++)
+			(void)rig_turn(r, lc);
+		tsc += rte_rdtsc() - begin_tsc;
+		sent += turn_around(r, has_replies);
 	}
-	if (has_replies && collected(r) != due)
-		die("%s: %lu replies collected, not %lu", r->c->name, collected(r), due);
+	(void)work(r);
+	if (has_replies && collected(r) != r->replies_due)
+		die("%s: %lu replies collected, not %lu", r->c->name, collected(r), r->replies_due);
+	(void)turn_around(r, has_replies);
 	return (double)tsc / (double)sent;
 }
 
@@ -264,7 +280,9 @@ run_send(struct bench *b, const struct bench_case *c, struct bench_result *res)
 			r->lose_first = LAG_FIRST;
 			(void)run_live(r, LAG_FIRST, has_replies);
 		}
-		(void)run_live(r, RTE_MAX(c->sessions, 16u * BATCH), has_replies);
+		/* until the first packets' Tmax is over: from then on one expires for each sent */
+		(void)run_live(r, RTE_MAX(c->sessions, (unsigned)(TOTAL_PPS * (TMAX_NS / 1e9))),
+			has_replies);
 	}
 	pairs = rig_pairs(r);
 	rig_phases(r, 0);
