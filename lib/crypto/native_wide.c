@@ -46,6 +46,16 @@ add(__m512i a, __m512i b)
 	return _mm512_add_epi32(a, b);
 }
 
+/* Stored, one by one: clearing several as memory takes longer than hashing some rounds. */
+INLINE void
+set_zero(__m512i *w)
+{
+	__m512i zero = _mm512_setzero_si512();
+
+	__asm__("" : "+v"(zero));
+	*w = zero;
+}
+
 /* Word t of the schedule, in place of word t - 16. */
 INLINE __m512i
 next_word(__m512i w[WORDS], const unsigned t)
@@ -193,7 +203,7 @@ finish_block(__m512i w[WORDS], const unsigned at, unsigned text_len)
 {
 	w[at] = all(0x80000000);
 	for (unsigned i = at + 1; i < WORDS - 1; i++)
-		w[i] = _mm512_setzero_si512();
+		set_zero(&w[i]);
 	w[WORDS - 1] = all(8 * (PAD_LEN + text_len));
 }
 
