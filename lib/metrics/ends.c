@@ -45,25 +45,32 @@ sum_errors(struct ends *e, uint64_t e1_ns, uint64_t own1_ns, uint64_t own4_ns)
 }
 
 void
-tw_metrics_find_ends(struct tw_metrics *m, struct ends *e, const struct tw_metrics_reply *reply,
-	const struct slot *slot)
+tw_metrics_ends_with(const struct tw_metrics *m, struct ends *e, uint16_t t1_error)
 {
-	const uint64_t e1_ns = error_unpack(slot->t1_error);
+	const uint64_t e1_ns = error_unpack(t1_error);
 
+	e->t1_error = t1_error;
+	sum_errors(e, e1_ns, e->is_synced1 ? error_sum(e1_ns, m->sync_error_max_ns) : UINT64_MAX,
+		tw_clock_stamp_error_ns(e->t4));
+}
+
+void
+tw_metrics_find_ends(struct tw_metrics *m, struct ends *e, const struct tw_metrics_reply *reply,
+	uint16_t t1_error, uint8_t t1_synced)
+{
 	if (reply->ee != m->peer_ee) {
 		m->peer_ee = reply->ee;
 		m->peer = tw_clock_ee_decode(reply->ee);
 	}
-	*e = (struct ends){.t4 = reply->t4,
-		.t1_error = slot->t1_error,
-		.t1_synced = slot->flags & SLOT_SYNCED,
-		.ee = reply->ee,
-		.peer = m->peer,
-		.t4_ntp_s = tw_clock_ntp_s(reply->t4->time),
-		.epoch_ntp_s = tw_clock_ntp_s(m->epoch_since),
-		.is_synced1 = (slot->flags & SLOT_SYNCED) != 0,
-		.is_synced4 = reply->t4->is_synced,
-		.t1_source = source_unpack(slot->t1_error)};
-	sum_errors(e, e1_ns, e->is_synced1 ? error_sum(e1_ns, m->sync_error_max_ns) : UINT64_MAX,
-		tw_clock_stamp_error_ns(reply->t4));
+	/* each by itself: all are set, and clearing them first would take longer */
+	e->t4 = reply->t4;
+	e->t1_synced = t1_synced;
+	e->ee = reply->ee;
+	e->peer = m->peer;
+	e->t4_ntp_s = tw_clock_ntp_s(reply->t4->time);
+	e->epoch_ntp_s = tw_clock_ntp_s(m->epoch_since);
+	e->is_synced1 = t1_synced != 0;
+	e->is_synced4 = reply->t4->is_synced;
+	e->t1_source = source_unpack(t1_error);
+	tw_metrics_ends_with(m, e, t1_error);
 }

@@ -29,15 +29,21 @@ struct ends {
 	uint8_t t1_source;
 };
 
-/** The ends of a reply to the packet of @p slot. */
+/** The ends of a reply to a packet with this error of T1, error_pack(), and SLOT_SYNCED or 0. */
 void tw_metrics_find_ends(struct tw_metrics *m, struct ends *e,
-	const struct tw_metrics_reply *reply, const struct slot *slot);
+	const struct tw_metrics_reply *reply, uint16_t t1_error, uint8_t t1_synced);
 
-static inline bool
-has_same_ends(const struct ends *e, const struct tw_metrics_reply *reply, const struct slot *slot)
+/** The same ends for another error of T1, of the same source. */
+void tw_metrics_ends_with(const struct tw_metrics *m, struct ends *e, uint16_t t1_error);
+
+/* Ends as they are, or those of this reply. */
+static inline void
+ends_of(struct tw_metrics *m, struct ends *e, const struct tw_metrics_reply *reply,
+	uint16_t t1_error, uint8_t t1_synced)
 {
-	return e->t4 == reply->t4 && e->ee == reply->ee && e->t1_error == slot->t1_error &&
-	       e->t1_synced == (slot->flags & SLOT_SYNCED);
+	if (e->t4 != reply->t4 || e->ee != reply->ee || e->t1_error != t1_error ||
+		e->t1_synced != t1_synced)
+		tw_metrics_find_ends(m, e, reply, t1_error, t1_synced);
 }
 
 /* A stamp of our own. Delays measured before a step belong to the interval that it ends. */
@@ -79,8 +85,8 @@ add_pair(struct tw_metrics *m, struct batch *b, uint64_t seq)
 	q = slot_of(m, seq);
 	if (!(p->flags & q->flags & SLOT_DELAYS) || p->epoch != q->epoch)
 		return;
-	batch_add(b, M_IPDV_FORWARD, q->forward_ns - p->forward_ns);
-	batch_add(b, M_IPDV_REVERSE, q->reverse_ns - p->reverse_ns);
+	batch_add(b, M_IPDV_FORWARD, q->forward_ns - p->forward_ns, 1);
+	batch_add(b, M_IPDV_REVERSE, q->reverse_ns - p->reverse_ns, 1);
 }
 
 #endif /* METRICS_ENDS_H */

@@ -8,8 +8,10 @@
  * most 64 bins (128 in level 0), so a bin's number modulo that is its place in the array and a
  * bin that stays in its level stays in its place when the anchor moves.
  */
+#include <stdalign.h>
 #include <string.h>
 
+#include "tw_base.h"
 #include "tw_metrics_hist.h"
 #include "vectors.h"
 
@@ -172,17 +174,19 @@ lower(struct tw_metrics_hist *h, struct tw_metrics_hist_pool *pool, int64_t anch
 struct places {
 	int64_t min, max;
 	uint64_t sum;    /* modulo 2^64 */
+	uint64_t cnt;    /* samples */
 	uint32_t levels; /* bit k: a sample is in level k; above LEVEL_BITS: without bins */
-	uint32_t idx[TW_METRICS_HIST_ADD_MAX];
+	alignas(TW_CACHE_LINE) uint32_t idx[TW_METRICS_HIST_ADD_MAX];
 };
 
 /* As bin_of(). Useless if a sample is below the anchor. */
 VECTORS static void
-find_places(struct places *restrict p, const int64_t *restrict ns, unsigned n, int64_t anchor)
+find_places(struct places *restrict p, const int64_t *restrict ns, const uint32_t *restrict times,
+	unsigned n, int64_t anchor)
 {
 	int64_t min = INT64_MAX, max = INT64_MIN;
 	uint32_t levels = 0;
-	uint64_t sum = 0;
+	uint64_t sum = 0, cnt = 0;
 
 	for (unsigned i = 0; i < n; i++) {
 		const int64_t v = ns[i];
@@ -197,95 +201,128 @@ find_places(struct places *restrict p, const int64_t *restrict ns, unsigned n, i
 
 		p->idx[i] = level == 0 ? linear : other;
 		levels |= 1U << (level < LEVEL_TOP ? level : LEVEL_TOP);
-		sum += (uint64_t)v;
+		sum += (uint64_t)v * times[i];
+		cnt += times[i];
 		min = v < min ? v : min;
 		max = v > max ? v : max;
 	}
 	p->min = min;
 	p->max = max;
 	p->sum = sum;
+	p->cnt = cnt;
 	p->levels = levels;
 }
 
 /* The sum of samples too large to trust one modulo 2^64. */
 static __int128
-wide_sum(const int64_t *ns, unsigned n)
+wide_sum(const int64_t *ns, const uint32_t *times, unsigned n)
 {
 	__int128 sum = 0;
 
 	for (unsigned i = 0; i < n; i++)
-		sum += ns[i];
+		sum += (__int128)ns[i] * times[i];
 	return sum;
 }
 
 /* Count @p n samples in a bin of their level. */
 static inline void
-count_place(struct tw_metrics_hist *h, struct tw_metrics_hist_pool *pool, uint32_t idx, unsigned n)
+count_place(struct tw_metrics_hist *h, struct tw_metrics_hist_pool *pool, uint32_t idx, uint32_t n)
 {
 	h->bin[idx] = (uint16_t)(h->bin[idx] + n);
 	if (__builtin_expect(h->bin[idx] < n, 0))
 		put(h, pool, idx, 1U << 16);
 }
 
-/* Stamps of a burst make many samples equal: those in a row are counted at once. */
-static void
-count_places(struct tw_metrics_hist *h, struct tw_metrics_hist_pool *pool, const uint32_t *idx,
-	unsigned n)
+#define FEW 4 /* so many are faster one by one than in vectors */
+
+static inline void
+add_one(struct tw_metrics_hist *h, struct tw_metrics_hist_pool *pool, int64_t ns, uint32_t times)
 {
-	for (unsigned i = 0, end; i < n; i = end) {
-		for (end = i + 1; end < n && idx[end] == idx[i]; end++)
-			;
-		count_place(h, pool, idx[i], end - i);
+	uint32_t idx;
+
+	if (__builtin_expect(ns < h->anchor, 0))
+		lower(h, pool, ns);
+	if (ns > h->max)
+		h->max = ns;
+	h->sum += (__int128)ns * times;
+	h->cnt += times;
+	idx = bin_of(h, ns);
+	if (__builtin_expect(idx == BINS, 0)) {
+		h->beyond += times;
+		return;
 	}
+	h->levels |= 1U << (idx < LINEAR ? 0 : idx / SUB - 1);
+	count_place(h, pool, idx, times);
+}
+
+static struct tw_metrics_hist_sums
+add_few(struct tw_metrics_hist *h, struct tw_metrics_hist_pool *pool, const int64_t *ns,
+	const uint32_t *times, unsigned n)
+{
+	struct tw_metrics_hist_sums out = {.min = INT64_MAX, .max = INT64_MIN};
+
+	for (unsigned i = 0; i < n; i++) {
+		out.sum += (__int128)ns[i] * times[i];
+		out.cnt += times[i];
+		out.min = ns[i] < out.min ? ns[i] : out.min;
+		out.max = ns[i] > out.max ? ns[i] : out.max;
+		add_one(h, pool, ns[i], times[i]);
+	}
+	return out;
 }
 
 #define NARROW (1LL << 56) /* so many of these fit 64 bits */
 
 struct tw_metrics_hist_sums
-tw_metrics_hist_add_all(
-	struct tw_metrics_hist *h, struct tw_metrics_hist_pool *pool, const int64_t *ns, unsigned n)
+tw_metrics_hist_add_all(struct tw_metrics_hist *h, struct tw_metrics_hist_pool *pool,
+	const int64_t *ns, const uint32_t *times, unsigned n)
 {
 	struct tw_metrics_hist_sums out;
 	struct places p;
 
-	find_places(&p, ns, n, h->anchor);
+	if (n <= FEW)
+		return add_few(h, pool, ns, times, n);
+	find_places(&p, ns, times, n, h->anchor);
 	if (__builtin_expect(p.min < h->anchor, 0)) {
 		lower(h, pool, p.min);
-		find_places(&p, ns, n, h->anchor);
+		find_places(&p, ns, times, n, h->anchor);
 	}
-	out = (struct tw_metrics_hist_sums){.sum = (int64_t)p.sum, .min = p.min, .max = p.max};
+	out = (struct tw_metrics_hist_sums){
+		.sum = (int64_t)p.sum, .cnt = p.cnt, .min = p.min, .max = p.max};
 	if (__builtin_expect(p.min < -NARROW || p.max > NARROW, 0))
-		out.sum = wide_sum(ns, n);
+		out.sum = wide_sum(ns, times, n);
 	if (p.max > h->max)
 		h->max = p.max;
 	h->sum += out.sum;
-	h->cnt += n;
+	h->cnt += p.cnt;
 	if (__builtin_expect(p.levels > LEVEL_BITS, 0)) {
 		for (unsigned i = 0; i < n; i++)
-			put_value(h, pool, ns[i], 1);
+			put_value(h, pool, ns[i], times[i]);
 		return out;
 	}
 	h->levels |= p.levels;
-	count_places(h, pool, p.idx, n);
+	for (unsigned i = 0; i < n; i++)
+		count_place(h, pool, p.idx[i], times[i]);
 	return out;
 }
 
 /* Of either sign, with distance and sums of both. */
 struct signed_places {
 	int64_t min, max;
-	uint64_t sum, amount; /* modulo 2^64: of the samples, and of their amounts */
+	uint64_t sum, amount;   /* modulo 2^64: of the samples, and of their amounts */
+	uint64_t cnt, down_cnt; /* samples */
 	uint32_t up_levels, down_levels;
-	uint32_t down_cnt;
-	uint32_t idx[TW_METRICS_HIST_ADD_MAX]; /* of the amounts */
+	alignas(TW_CACHE_LINE) uint32_t idx[TW_METRICS_HIST_ADD_MAX]; /* of the amounts */
 };
 
 /* As find_places() of the amounts: from an anchor of 0 on the border is that of the level. */
 VECTORS static void
-find_signed_places(struct signed_places *restrict p, const int64_t *restrict ns, unsigned n)
+find_signed_places(struct signed_places *restrict p, const int64_t *restrict ns,
+	const uint32_t *restrict times, unsigned n)
 {
 	int64_t min = INT64_MAX, max = INT64_MIN;
-	uint32_t up_levels = 0, down_levels = 0, down_cnt = 0;
-	uint64_t sum = 0, amount = 0;
+	uint32_t up_levels = 0, down_levels = 0;
+	uint64_t sum = 0, amount = 0, cnt = 0, down_cnt = 0;
 
 	for (unsigned i = 0; i < n; i++) {
 		const int64_t v = ns[i];
@@ -297,9 +334,10 @@ find_signed_places(struct signed_places *restrict p, const int64_t *restrict ns,
 		p->idx[i] = level == 0 ? (uint32_t)abs : other;
 		up_levels |= v < 0 ? 0 : bit;
 		down_levels |= v < 0 ? bit : 0;
-		down_cnt += v < 0;
-		sum += (uint64_t)v;
-		amount += abs;
+		cnt += times[i];
+		down_cnt += v < 0 ? times[i] : 0;
+		sum += (uint64_t)v * times[i];
+		amount += abs * times[i];
 		min = v < min ? v : min;
 		max = v > max ? v : max;
 	}
@@ -307,39 +345,50 @@ find_signed_places(struct signed_places *restrict p, const int64_t *restrict ns,
 	p->max = max;
 	p->sum = sum;
 	p->amount = amount;
+	p->cnt = cnt;
+	p->down_cnt = down_cnt;
 	p->up_levels = up_levels;
 	p->down_levels = down_levels;
-	p->down_cnt = down_cnt;
 }
 
 /* One after the other, however large. */
 static void
 add_signed_each(struct tw_metrics_hist *up, struct tw_metrics_hist *down,
-	struct tw_metrics_hist_pool *pool, const int64_t *ns, unsigned n)
+	struct tw_metrics_hist_pool *pool, const int64_t *ns, const uint32_t *times, unsigned n,
+	int64_t *min, int64_t *max)
 {
-	for (unsigned i = 0; i < n; i++)
-		tw_metrics_hist_add(ns[i] < 0 ? down : up, pool, ns[i] < 0 ? -ns[i] : ns[i]);
+	*min = INT64_MAX;
+	*max = INT64_MIN;
+	for (unsigned i = 0; i < n; i++) {
+		*min = ns[i] < *min ? ns[i] : *min;
+		*max = ns[i] > *max ? ns[i] : *max;
+		add_one(ns[i] < 0 ? down : up, pool, ns[i] < 0 ? -ns[i] : ns[i], times[i]);
+	}
 }
 
 void
 tw_metrics_hist_add_signed(struct tw_metrics_hist *up, struct tw_metrics_hist *down,
-	struct tw_metrics_hist_pool *pool, const int64_t *ns, unsigned n, int64_t *min,
-	int64_t *max)
+	struct tw_metrics_hist_pool *pool, const int64_t *ns, const uint32_t *times, unsigned n,
+	int64_t *min, int64_t *max)
 {
 	struct tw_metrics_hist *const side[] = {up, down};
 	struct signed_places p;
 
-	find_signed_places(&p, ns, n);
-	*min = p.min;
-	*max = p.max;
+	if (n <= FEW) {
+		add_signed_each(up, down, pool, ns, times, n, min, max);
+		return;
+	}
+	find_signed_places(&p, ns, times, n);
 	if (__builtin_expect(
 		    p.min < -NARROW || p.max > NARROW || (p.up_levels | p.down_levels) > LEVEL_BITS,
 		    0)) {
-		add_signed_each(up, down, pool, ns, n);
+		add_signed_each(up, down, pool, ns, times, n, min, max);
 		return;
 	}
+	*min = p.min;
+	*max = p.max;
 	up->levels |= p.up_levels;
-	up->cnt += n - p.down_cnt;
+	up->cnt += p.cnt - p.down_cnt;
 	up->sum += (int64_t)((p.amount + p.sum) / 2);
 	up->max = p.max >= 0 && p.max > up->max ? p.max : up->max;
 	down->levels |= p.down_levels;
@@ -347,7 +396,7 @@ tw_metrics_hist_add_signed(struct tw_metrics_hist *up, struct tw_metrics_hist *d
 	down->sum += (int64_t)((p.amount - p.sum) / 2);
 	down->max = p.min < 0 && -p.min > down->max ? -p.min : down->max;
 	for (unsigned i = 0; i < n; i++)
-		count_place(side[ns[i] < 0], pool, p.idx[i], 1);
+		count_place(side[ns[i] < 0], pool, p.idx[i], times[i]);
 }
 
 void

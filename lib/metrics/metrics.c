@@ -148,13 +148,13 @@ close_unanswered(struct tw_metrics *m, uint64_t seq)
 	}
 }
 
-void
-tw_metrics_close(struct tw_metrics *m, uint64_t seq)
+/* The time of the packet at the mark has passed: without an answer it is unanswered from now on. */
+static void
+close_next(struct tw_metrics *m)
 {
-	struct slot *slot = slot_of(m, seq);
+	const uint64_t seq = m->close_seq++;
 
-	slot->flags |= SLOT_CLOSED;
-	if (!(slot->flags & SLOT_ANSWERED))
+	if (!(slot_of(m, seq)->flags & SLOT_ANSWERED))
 		close_unanswered(m, seq);
 }
 
@@ -181,8 +181,7 @@ leave_window(struct tw_metrics *m, uint64_t seq)
 	if (m->close_seq == seq) {
 		if (!(slot->flags & SLOT_ANSWERED))
 			tw_ctr_inc(&m->ctr.window_overrun);
-		tw_metrics_close(m, seq);
-		m->close_seq++;
+		close_next(m);
 	}
 	if (m->tmax_seq < m->close_seq) {
 		if (!(slot->flags & SLOT_ANSWERED) || slot->flags & SLOT_LATE)
@@ -317,39 +316,63 @@ has_waited(const struct tw_metrics *m, const struct slot *slot, const struct wai
 	return (int64_t)(slot->t1_ntp - w->t1_ntp) < 0;
 }
 
-/* Tmax of the packet at the mark is over. */
-static void
-pass_tmax(struct tw_metrics *m)
+/* Tmax of the packet at the mark is over. @return whether it was answered in time */
+static inline bool
+pass_tmax(struct tw_metrics *m, struct slot *slot)
 {
-	struct slot *slot = slot_of(m, m->tmax_seq++);
+	m->tmax_seq++;
+	if (__builtin_expect((slot->flags & (SLOT_ANSWERED | SLOT_LATE)) == SLOT_ANSWERED, 1))
+		return true;
+	slot->flags |= SLOT_LOST;
+	m->lost_so_far++;
+	return false;
+}
 
-	if (!(slot->flags & SLOT_ANSWERED) || slot->flags & SLOT_LATE) {
-		slot->flags |= SLOT_LOST;
-		m->lost_so_far++;
+/* What the next call will look at is far back, and in no cache. */
+static inline void
+fetch_slots(struct tw_metrics *m, uint64_t seq)
+{
+	for (unsigned i = 0; i < FETCH_AHEAD; i += TW_CACHE_LINE / sizeof(struct slot))
+		__builtin_prefetch(slot_of(m, seq + i));
+}
+
+/* Those that wait longer than Tmax by the timeout, too. */
+static void
+close_waited(struct tw_metrics *m, tw_ns now)
+{
+	const struct waited w = waited_since(m, now, m->cfg.tmax_ns + m->cfg.timeout_ns);
+
+	for (unsigned i = 0; i < EXPIRE_BUDGET && m->close_seq < m->tmax_seq; i++) {
+		if (!has_waited(m, slot_of(m, m->close_seq), &w))
+			break;
+		close_next(m);
 	}
+	if (m->close_seq != m->tmax_seq)
+		fetch_slots(m, m->close_seq);
 }
 
 unsigned
 tw_metrics_expire(struct tw_metrics *m, const struct tw_stamp *now)
 {
-	unsigned closed = 0;
+	const uint64_t close_seq = m->close_seq;
+	bool are_equal = m->tmax_seq == close_seq && m->cfg.timeout_ns == 0;
 	struct waited w;
 
 	tw_metrics_note_epoch(m, now);
 	w = waited_since(m, now->time, m->cfg.tmax_ns);
 	for (unsigned i = 0; i < EXPIRE_BUDGET && m->tmax_seq < m->next_seq; i++) {
-		if (!has_waited(m, slot_of(m, m->tmax_seq), &w))
+		struct slot *slot = slot_of(m, m->tmax_seq);
+
+		if (!has_waited(m, slot, &w))
 			break;
-		pass_tmax(m);
+		are_equal &= pass_tmax(m, slot);
 	}
-	w = waited_since(m, now->time, m->cfg.tmax_ns + m->cfg.timeout_ns);
-	while (closed < EXPIRE_BUDGET && m->close_seq < m->tmax_seq) {
-		if (!has_waited(m, slot_of(m, m->close_seq), &w))
-			break;
-		tw_metrics_close(m, m->close_seq++);
-		closed++;
-	}
-	return closed;
+	fetch_slots(m, m->tmax_seq);
+	if (are_equal) /* all answered: nothing to close about them */
+		m->close_seq = m->tmax_seq;
+	else
+		close_waited(m, now->time);
+	return (unsigned)(m->close_seq - close_seq);
 }
 
 bool
@@ -359,8 +382,8 @@ tw_metrics_finish(struct tw_metrics *m, unsigned budget)
 		if (budget-- == 0)
 			return false;
 		if (m->tmax_seq == m->close_seq)
-			pass_tmax(m);
-		tw_metrics_close(m, m->close_seq++);
+			(void)pass_tmax(m, slot_of(m, m->tmax_seq));
+		close_next(m);
 	}
 	return tw_metrics_r_order(m, m->r_max + 1, budget);
 }

@@ -36,11 +36,10 @@
 #define SLOT_SKIPPED  0x01U /* no packet went out with this number; ANSWERED is set, too */
 #define SLOT_ANSWERED 0x02U /* by a valid reply */
 #define SLOT_LATE     0x04U /* the first one came after Tmax */
-#define SLOT_CLOSED   0x08U /* its time has passed, or the session ended */
-#define SLOT_LOST     0x10U /* counted in lost_so_far */
-#define SLOT_DELAYS   0x20U /* forward_ns and reverse_ns may serve IPDV */
-#define SLOT_SYNCED   0x40U /* S=1 at T1 */
-#define SLOT_T2       0x80U /* forward_ns holds T2 - T1 */
+#define SLOT_LOST     0x08U /* counted in lost_so_far */
+#define SLOT_DELAYS   0x10U /* forward_ns and reverse_ns may serve IPDV */
+#define SLOT_SYNCED   0x20U /* S=1 at T1 */
+#define SLOT_T2       0x40U /* forward_ns holds T2 - T1 */
 
 /* A packet sent. */
 struct slot {
@@ -123,7 +122,7 @@ struct tw_metrics {
 
 	uint64_t next_seq;   /* number of the next packet */
 	uint64_t tmax_seq;   /* first packet whose Tmax has not passed */
-	uint64_t close_seq;  /* first packet not closed */
+	uint64_t close_seq;  /* first packet whose time has not passed, nor the session ended */
 	int64_t lost_so_far; /* Tmax passed, no reply within it */
 
 	uint32_t epoch;             /* of the newest own stamp; 0: none yet */
@@ -276,10 +275,7 @@ void tw_metrics_interval_step(struct tw_metrics *m, tw_ns now);
 /** A stamp of ours: notes epoch changes. */
 void tw_metrics_note_epoch(struct tw_metrics *m, const struct tw_stamp *s);
 
-/** The time of a packet has passed: without an answer it is "unanswered" from now on. */
-void tw_metrics_close(struct tw_metrics *m, uint64_t seq);
-
-/** An answer came after all. */
+/** An answer to a packet came after all, whose time has passed: it is not unanswered any more. */
 void tw_metrics_reopen(struct tw_metrics *m, uint64_t seq);
 
 /* How a reflector number relates to those seen before. */
@@ -336,23 +332,23 @@ tail_begin(const struct tw_metrics *m)
 
 /* Add delays to the current interval. */
 static inline void
-span_add_all(struct span *s, const struct tw_metrics_hist_sums *sums, unsigned n)
+span_add_all(struct span *s, const struct tw_metrics_hist_sums *sums)
 {
 	if (s->cnt == 0 || sums->min < s->min_ns)
 		s->min_ns = sums->min;
 	if (s->cnt == 0 || sums->max > s->max_ns)
 		s->max_ns = sums->max;
 	s->sum_ns += sums->sum;
-	s->cnt += n;
+	s->cnt += sums->cnt;
 }
 
 /* One delay. */
 static inline void
 span_add(struct span *s, int64_t ns)
 {
-	const struct tw_metrics_hist_sums sums = {.sum = ns, .min = ns, .max = ns};
+	const struct tw_metrics_hist_sums sums = {.sum = ns, .cnt = 1, .min = ns, .max = ns};
 
-	span_add_all(s, &sums, 1);
+	span_add_all(s, &sums);
 }
 
 #endif /* METRICS_I_H */

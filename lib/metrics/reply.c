@@ -162,7 +162,7 @@ add_forward(struct tw_metrics *m, struct batch *b, const struct match *x)
 		m->forward_beyond_tmax++;
 		span_add(&m->interval.forward, x->forward_ns);
 	} else {
-		batch_add(b, M_FORWARD, x->forward_ns);
+		batch_add(b, M_FORWARD, x->forward_ns, 1);
 	}
 }
 
@@ -179,7 +179,7 @@ add_reverse(struct tw_metrics *m, struct batch *b, const struct match *x)
 		m->reverse_beyond_tmax++;
 		span_add(&m->interval.reverse, x->reverse_ns);
 	} else {
-		batch_add(b, M_REVERSE, x->reverse_ns);
+		batch_add(b, M_REVERSE, x->reverse_ns, 1);
 	}
 }
 
@@ -187,9 +187,9 @@ static inline void
 add_round_trip(struct tw_metrics *m, struct batch *b, const struct match *x)
 {
 	track_error(&m->error_round_trip, x->ends->round_trip_error_ns);
-	batch_add(b, M_ROUND_TRIP, x->round_trip_ns);
+	batch_add(b, M_ROUND_TRIP, x->round_trip_ns, 1);
 	if (x->has_peer)
-		batch_add(b, M_ROUND_TRIP_NET, x->round_trip_net_ns);
+		batch_add(b, M_ROUND_TRIP_NET, x->round_trip_net_ns, 1);
 }
 
 /* Duplicate of what, if the packet was answered before. */
@@ -216,7 +216,7 @@ take_first(struct tw_metrics *m, struct match *x)
 	struct slot *slot = x->slot;
 	bool is_late = x->has_round_trip && x->round_trip_ns > m->cfg.tmax_ns;
 
-	if (slot->flags & SLOT_CLOSED)
+	if (x->seq < m->close_seq)
 		tw_metrics_reopen(m, x->seq);
 	slot->flags |= SLOT_ANSWERED | (is_late ? SLOT_LATE : 0) | (x->has_stamps ? SLOT_T2 : 0);
 	slot->r = x->reply->seq;
@@ -308,7 +308,7 @@ record(struct tw_metrics *m, struct batch *b, const struct match *x, enum tw_met
 		return;
 	track_error(&m->error_peer, x->ends->peer.error_ns);
 	if (x->is_distinct)
-		batch_add(b, M_RESIDENCE, x->residence_ns);
+		batch_add(b, M_RESIDENCE, x->residence_ns, 1);
 	if (!x->has_round_trip)
 		return;
 	if (x->forward_ns > m->forward_longest_ns)
@@ -401,8 +401,7 @@ take_reply(
 		return cls;
 	if (e->t4 != reply->t4)
 		note_arrival(m, b, reply->t4);
-	if (!has_same_ends(e, reply, x.slot))
-		tw_metrics_find_ends(m, e, reply, x.slot);
+	ends_of(m, e, reply, x.slot->t1_error, x.slot->flags & SLOT_SYNCED);
 	if (!e->peer.is_valid) { /* */
 		tw_ctr_inc(&m->ctr.invalid_multiplier);
 		return TW_METRICS_C_INVALID;
@@ -430,15 +429,15 @@ take_batch(
 	struct tw_metrics *m, struct ends *e, struct tw_metrics_reply *const *replies, unsigned n)
 {
 	struct batch b;
-	unsigned k;
+	struct stretch s;
 
 	batch_init(&b);
-	for (unsigned i = 0; i < n; i += k) {
-		k = tw_metrics_stretch_len(m, &replies[i], n - i);
-		if (k == 0)
-			take_each(m, &b, e, &replies[i], k = 1);
-		else if (!tw_metrics_stretch_take(m, &b, e, &replies[i], k))
-			take_each(m, &b, e, &replies[i], k);
+	for (unsigned i = 0; i < n; i += s.n) {
+		s = tw_metrics_stretch_of(m, &replies[i], n - i);
+		if (s.n == 0)
+			take_each(m, &b, e, &replies[i], s.n = 1);
+		else if (!tw_metrics_stretch_take(m, &b, e, &replies[i], &s))
+			take_each(m, &b, e, &replies[i], s.n);
 	}
 	tw_metrics_fold(m, &b);
 }
@@ -446,8 +445,9 @@ take_batch(
 void
 tw_metrics_replies(struct tw_metrics *m, struct tw_metrics_reply *const *replies, unsigned n)
 {
-	struct ends e = {0};
+	struct ends e;
 
+	e.t4 = NULL; /* unlike any */
 	for (unsigned i = 0; i < n; i++)
 		__builtin_prefetch(slot_of(m, replies[i]->sender_seq), 1);
 	for (unsigned i = 0; i < n; i += BATCH_REPLIES)

@@ -39,42 +39,66 @@ can_begin(const struct tw_metrics *m, const struct tw_metrics_reply *reply)
 	const uint64_t seq = m->order_round_trip.next_exp;
 
 	return m->has_r && m->out_tail == 0 && reply->sender_seq == (uint32_t)seq &&
-	       is_in_window(m, seq) && m->order_reverse.next_exp == m->r_max + 1 &&
-	       reply->seq == (uint32_t)(m->r_max + 1);
+	       seq >= m->close_seq && is_in_window(m, seq) &&
+	       m->order_reverse.next_exp == m->r_max + 1 && reply->seq == (uint32_t)(m->r_max + 1);
 }
 
-unsigned
-tw_metrics_stretch_len(struct tw_metrics *m, struct tw_metrics_reply *const *replies, unsigned n)
+/* The bits of rest_of() that hold the error of T1, its source apart. */
+static inline uint64_t
+error_bits(void)
+{
+	const struct slot slot = {.t1_error = ERROR_PACK_UNKNOWN};
+
+	return rest_of(&slot);
+}
+
+static inline bool
+is_error_known(uint16_t t1_error)
+{
+	return (t1_error & ERROR_PACK_UNKNOWN) != ERROR_PACK_UNKNOWN;
+}
+
+struct stretch
+tw_metrics_stretch_of(struct tw_metrics *m, struct tw_metrics_reply *const *replies, unsigned n)
 {
 	const struct tw_metrics_reply *first = replies[0];
-	const uint64_t seq = m->order_round_trip.next_exp;
+	const uint64_t seq = m->order_round_trip.next_exp, other_bits = ~error_bits();
+	const struct slot *slot = slot_of(m, seq);
+	struct stretch s = {.t1_error_min = UINT16_MAX};
 	uint64_t rest;
-	unsigned k;
+	bool is_known;
 
-	if (!can_begin(m, first))
-		return 0;
-	rest = rest_of(slot_of(m, seq));
-	if (!SLOT_OPEN(slot_of(m, seq)->flags) ||
-		slot_of(m, seq)->epoch != (uint8_t)first->t4->epoch)
-		return 0;
+	if (!can_begin(m, first) || !SLOT_OPEN(slot->flags) ||
+		slot->epoch != (uint8_t)first->t4->epoch)
+		return s;
+	rest = rest_of(slot);
+	is_known = is_error_known(slot->t1_error);
 	if (n > m->next_seq - seq)
 		n = (unsigned)(m->next_seq - seq);
-	for (k = 0; k < n; k++) {
-		const struct tw_metrics_reply *reply = replies[k];
-		const struct slot *slot = slot_of(m, seq + k);
+	for (; s.n < n; s.n++) {
+		const struct tw_metrics_reply *reply = replies[s.n];
+		uint16_t t1_error;
 
-		if (reply->sender_seq != first->sender_seq + k || reply->seq != first->seq + k ||
-			reply->t1_ntp != slot->t1_ntp || rest_of(slot) != rest ||
-			!is_like(reply, first) || reply->t4 != first->t4 || reply->sample != NULL ||
-			reply->t2_ntp == 0 || reply->t3_ntp == 0)
+		slot = slot_of(m, seq + s.n);
+		t1_error = slot->t1_error;
+		if (reply->sender_seq != first->sender_seq + s.n ||
+			reply->seq != first->seq + s.n || reply->t1_ntp != slot->t1_ntp ||
+			((rest_of(slot) ^ rest) & other_bits) != 0 ||
+			is_error_known(t1_error) != is_known || !is_like(reply, first) ||
+			reply->t4 != first->t4 || reply->sample != NULL || reply->t2_ntp == 0 ||
+			reply->t3_ntp == 0)
 			break;
+		s.t1_error_min = t1_error < s.t1_error_min ? t1_error : s.t1_error_min;
+		s.t1_error_max = t1_error > s.t1_error_max ? t1_error : s.t1_error_max;
 	}
-	return k;
+	return s;
 }
 
-/* Stamps of a stretch, and what its delays have in common. */
+/* Stamps of a stretch, one for replies in a row that have the same, and what its delays are. */
 struct columns {
-	uint64_t t1[BATCH_REPLIES]; /* NTP */
+	unsigned n;
+	uint32_t times[BATCH_REPLIES];
+	alignas(TW_CACHE_LINE) uint64_t t1[BATCH_REPLIES]; /* NTP */
 	uint64_t t2[BATCH_REPLIES];
 	uint64_t t3[BATCH_REPLIES];
 	int64_t t1_max; /* ns */
@@ -85,7 +109,7 @@ struct columns {
 
 /* As measure() of reply.c. */
 VECTORS static void
-measure_all(struct columns *restrict c, const struct ends *restrict e, int64_t tmax_ns, unsigned n,
+measure_all(struct columns *restrict c, const struct ends *restrict e, int64_t tmax_ns,
 	int64_t *restrict round_trip, int64_t *restrict net, int64_t *restrict forward,
 	int64_t *restrict reverse, int64_t *restrict residence)
 {
@@ -96,6 +120,7 @@ measure_all(struct columns *restrict c, const struct ends *restrict e, int64_t t
 	const int64_t reverse_max_ns = e->is_reverse_synced ? tmax_ns : INT64_MAX;
 	int64_t t1_max = INT64_MIN, forward_max = INT64_MIN;
 	uint64_t contradicted_cnt = 0, irregular = 0;
+	const unsigned n = c->n;
 
 	for (unsigned i = 0; i < n; i++) {
 		const int64_t t1 = tw_clock_ntp_near(c->t1[i], epoch_ntp_s).ns;
@@ -113,7 +138,7 @@ measure_all(struct columns *restrict c, const struct ends *restrict e, int64_t t
 			     (uint64_t)(rt - res + (res >> 10) < net_min_ns) |
 			     (uint64_t)(fwd > forward_max_ns) | (uint64_t)(rev > reverse_max_ns);
 		contradicted_cnt +=
-			(uint64_t)(fwd < forward_min_ns) | (uint64_t)(rev < reverse_min_ns);
+			((fwd < forward_min_ns) | (rev < reverse_min_ns)) != 0 ? c->times[i] : 0;
 		t1_max = t1 > t1_max ? t1 : t1_max;
 		forward_max = fwd > forward_max ? fwd : forward_max;
 	}
@@ -184,72 +209,123 @@ note_replies(struct tw_metrics *m, const struct tw_metrics_reply *first, const s
 /* The packets are answered, the numbers seen. */
 static void
 fill_slots(struct tw_metrics *m, uint64_t seq, uint32_t r, const int64_t *forward_ns,
-	const int64_t *reverse_ns, unsigned n)
+	const int64_t *reverse_ns, const struct columns *c)
 {
 	const uint8_t flags =
 		(uint8_t)(slot_of(m, seq)->flags | SLOT_ANSWERED | SLOT_T2 | SLOT_DELAYS);
 
-	for (unsigned k = 0; k < n; k++) {
-		struct slot *slot = slot_of(m, seq + k);
+	for (unsigned i = 0; i < c->n; i++) {
+		for (uint32_t k = 0; k < c->times[i]; k++) {
+			struct slot *slot = slot_of(m, seq++);
 
-		slot->forward_ns = forward_ns[k];
-		slot->reverse_ns = reverse_ns[k];
-		slot->r = r + k;
-		slot->flags = flags;
+			slot->forward_ns = forward_ns[i];
+			slot->reverse_ns = reverse_ns[i];
+			slot->r = r++;
+			slot->flags = flags;
+		}
 	}
+}
+
+/* A difference both ways. */
+static inline void
+add_difference(struct batch *b, int64_t forward_ns, int64_t reverse_ns, uint32_t times)
+{
+	batch_add(b, M_IPDV_FORWARD, forward_ns, times);
+	batch_add(b, M_IPDV_REVERSE, reverse_ns, times);
 }
 
 /* Differences of neighbours, those with packets before and after the stretch included. */
 static void
 add_pairs(struct tw_metrics *m, struct batch *b, uint64_t seq, const int64_t *forward_ns,
-	const int64_t *reverse_ns, unsigned n)
+	const int64_t *reverse_ns, const struct columns *c, unsigned n)
 {
-	int64_t *fwd, *rev;
-
 	add_pair(m, b, seq);
-	fwd = batch_room(b, M_IPDV_FORWARD, n - 1);
-	rev = batch_room(b, M_IPDV_REVERSE, n - 1);
-	for (unsigned k = 1; k < n; k++) {
-		fwd[k - 1] = forward_ns[k] - forward_ns[k - 1];
-		rev[k - 1] = reverse_ns[k] - reverse_ns[k - 1];
+	for (unsigned i = 0; i < c->n; i++) {
+		if (i > 0)
+			add_difference(b, forward_ns[i] - forward_ns[i - 1],
+				reverse_ns[i] - reverse_ns[i - 1], 1);
+		if (c->times[i] > 1)
+			add_difference(b, 0, 0, c->times[i] - 1);
 	}
 	add_pair(m, b, seq + n);
 }
 
+/* Stamps of the replies. */
+static inline void
+find_columns(struct columns *c, struct tw_metrics_reply *const *replies, unsigned n)
+{
+	unsigned last = 0;
+
+	c->t1[0] = replies[0]->t1_ntp;
+	c->t2[0] = replies[0]->t2_ntp;
+	c->t3[0] = replies[0]->t3_ntp;
+	c->times[0] = 1;
+	for (unsigned k = 1; k < n; k++) {
+		const uint64_t t1 = replies[k]->t1_ntp, t2 = replies[k]->t2_ntp,
+			       t3 = replies[k]->t3_ntp;
+
+		if (((t1 ^ c->t1[last]) | (t2 ^ c->t2[last]) | (t3 ^ c->t3[last])) == 0) {
+			c->times[last]++;
+			continue;
+		}
+		last++;
+		c->t1[last] = t1;
+		c->t2[last] = t2;
+		c->t3[last] = t3;
+		c->times[last] = 1;
+	}
+	c->n = last + 1;
+}
+
+/*
+ * Delays of a stretch, at the ends of the measures' lists. What they must not fall below is taken
+ * from the smallest error of T1: below it, each has to be asked for its own.
+ */
+static bool
+measure_stretch(const struct tw_metrics *m, struct batch *b, const struct ends *e,
+	const struct stretch *s, struct columns *c)
+{
+	const bool is_uniform = s->t1_error_min == s->t1_error_max;
+	struct ends strict;
+
+	if (!is_uniform) {
+		strict = *e;
+		tw_metrics_ends_with(m, &strict, s->t1_error_min);
+		e = &strict;
+	}
+	measure_all(c, e, m->cfg.tmax_ns, batch_end(b, M_ROUND_TRIP),
+		batch_end(b, M_ROUND_TRIP_NET), batch_end(b, M_FORWARD), batch_end(b, M_REVERSE),
+		batch_end(b, M_RESIDENCE));
+	return c->is_regular && (is_uniform || c->contradicted_cnt == 0);
+}
+
 bool
 tw_metrics_stretch_take(struct tw_metrics *m, struct batch *b, struct ends *e,
-	struct tw_metrics_reply *const *replies, unsigned n)
+	struct tw_metrics_reply *const *replies, const struct stretch *s)
 {
 	const struct tw_metrics_reply *first = replies[0];
 	const uint64_t seq = m->order_round_trip.next_exp;
 	const int64_t *forward, *reverse;
+	const unsigned n = s->n;
 	struct columns c;
 
 	if (e->t4 != first->t4)
 		note_arrival(m, b, first->t4);
-	if (!has_same_ends(e, first, slot_of(m, seq)))
-		tw_metrics_find_ends(m, e, first, slot_of(m, seq));
+	ends_of(m, e, first, s->t1_error_max, slot_of(m, seq)->flags & SLOT_SYNCED);
 	if (!e->peer.is_valid)
 		return false;
-	for (unsigned k = 0; k < n; k++) {
-		c.t1[k] = replies[k]->t1_ntp;
-		c.t2[k] = replies[k]->t2_ntp;
-		c.t3[k] = replies[k]->t3_ntp;
-	}
+	find_columns(&c, replies, n);
 	forward = batch_end(b, M_FORWARD);
 	reverse = batch_end(b, M_REVERSE);
-	measure_all(&c, e, m->cfg.tmax_ns, n, batch_end(b, M_ROUND_TRIP),
-		batch_end(b, M_ROUND_TRIP_NET), batch_end(b, M_FORWARD), batch_end(b, M_REVERSE),
-		batch_end(b, M_RESIDENCE));
-	if (!c.is_regular || !tw_metrics_r_note_run(m, seq, n))
+	if (!measure_stretch(m, b, e, s, &c) || !tw_metrics_r_note_run(m, seq, n))
 		return false;
 	for (unsigned i = 0; i < M_DELAYS; i++)
-		(void)batch_room(b, (enum measure)i, n);
+		batch_take(b, (enum measure)i, c.times, c.n);
 	note_ends(m, b, e, n);
 	note_path(m, first, n);
 	note_replies(m, first, &c, n);
-	fill_slots(m, seq, first->seq, forward, reverse, n);
-	add_pairs(m, b, seq, forward, reverse, n);
+	fill_slots(m, seq, first->seq, forward, reverse, &c);
+	add_pairs(m, b, seq, forward, reverse, &c, n);
 	for (unsigned k = 0; k < n; k++)
 		replies[k]->cls = TW_METRICS_C_FIRST;
 	return true;

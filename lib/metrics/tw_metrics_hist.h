@@ -69,34 +69,38 @@ void tw_metrics_hist_init_at_zero(struct tw_metrics_hist *h);
 /* Samples that were added in one call. */
 struct tw_metrics_hist_sums {
 	__int128 sum;
+	uint64_t cnt;
 	int64_t min;
 	int64_t max;
 };
 
-#define TW_METRICS_HIST_ADD_MAX 64
+#define TW_METRICS_HIST_ADD_MAX 64 /* samples of one call */
 
 /**
  * Add samples, |ns| < 2^62.
- * @param n  1..TW_METRICS_HIST_ADD_MAX
+ * @param times  how often each was there, 1 or more
+ * @param n      values, 1 or more, of no more than TW_METRICS_HIST_ADD_MAX samples
  */
 struct tw_metrics_hist_sums tw_metrics_hist_add_all(struct tw_metrics_hist *h,
-	struct tw_metrics_hist_pool *pool, const int64_t *ns, unsigned n);
+	struct tw_metrics_hist_pool *pool, const int64_t *ns, const uint32_t *times, unsigned n);
 
 /**
  * Add samples of either sign, |ns| < 2^62: what is not negative to @p up, the amount of the rest to
  * @p down, both anchored at 0.
- * @param n        1..TW_METRICS_HIST_ADD_MAX
+ * @param times,n  as above
  * @param min,max  out, of the samples
  */
 void tw_metrics_hist_add_signed(struct tw_metrics_hist *up, struct tw_metrics_hist *down,
-	struct tw_metrics_hist_pool *pool, const int64_t *ns, unsigned n, int64_t *min,
-	int64_t *max);
+	struct tw_metrics_hist_pool *pool, const int64_t *ns, const uint32_t *times, unsigned n,
+	int64_t *min, int64_t *max);
 
 /** Add one sample. */
 static inline void
 tw_metrics_hist_add(struct tw_metrics_hist *h, struct tw_metrics_hist_pool *pool, int64_t ns)
 {
-	(void)tw_metrics_hist_add_all(h, pool, &ns, 1);
+	const uint32_t once = 1;
+
+	(void)tw_metrics_hist_add_all(h, pool, &ns, &once, 1);
 }
 
 /** Add all of @p src to @p dst, exactly. Both anchored at the minimum, or both at 0. */

@@ -219,6 +219,27 @@ Test(hist, anchored_at_zero_stays_there)
 	cr_assert_eq(h.anchor, 0);
 }
 
+/*
+ * A list of @p n values, few or many, alike or not, some there several times: no more than
+ * TW_METRICS_HIST_ADD_MAX samples.
+ */
+static unsigned
+random_list(unsigned round, int64_t *list, uint32_t *times)
+{
+	const bool is_often = round % 4 == 1;
+	const unsigned max = is_often ? 8 : TW_METRICS_HIST_ADD_MAX;
+	const unsigned n = 1 + (unsigned)(random_u64() % max);
+	const unsigned bits = round % 50 == 0 ? 60 : (unsigned)(random_u64() % 30);
+
+	for (unsigned i = 0; i < n; i++) {
+		list[i] = (int64_t)(random_u64() & ((2ULL << bits) - 1)) - (1LL << bits);
+		if (round % 3 == 0 && i != 0)
+			list[i] = list[0];
+		times[i] = is_often ? 1 + (uint32_t)(random_u64() % 8) : 1;
+	}
+	return n;
+}
+
 /* Amounts by sign, as they come and in lists: every bin, the carries, sums and extremes. */
 Test(hist, signed_lists_count_as_one_by_one)
 {
@@ -231,23 +252,61 @@ Test(hist, signed_lists_count_as_one_by_one)
 	down1 = down;
 	pool.used = pool2.used = 0;
 	for (unsigned round = 0; round < 4000; round++) {
-		const unsigned n = 1 + (unsigned)(random_u64() % TW_METRICS_HIST_ADD_MAX);
-		const unsigned bits = round % 50 == 0 ? 60 : (unsigned)(random_u64() % 30);
 		int64_t list[TW_METRICS_HIST_ADD_MAX], low = INT64_MAX, high = INT64_MIN;
+		uint32_t times[TW_METRICS_HIST_ADD_MAX];
+		const unsigned n = random_list(round, list, times);
 
 		for (unsigned i = 0; i < n; i++) {
-			list[i] = (int64_t)(random_u64() & ((2ULL << bits) - 1)) - (1LL << bits);
-			if (round % 3 == 0 && i != 0)
-				list[i] = list[0];
 			low = list[i] < low ? list[i] : low;
 			high = list[i] > high ? list[i] : high;
-			tw_metrics_hist_add(
-				list[i] < 0 ? &down1 : &up1, &pool2, llabs((long long)list[i]));
+			for (uint32_t k = 0; k < times[i]; k++)
+				tw_metrics_hist_add(list[i] < 0 ? &down1 : &up1, &pool2,
+					llabs((long long)list[i]));
 		}
-		tw_metrics_hist_add_signed(&up, &down, &pool, list, n, &min, &max);
+		tw_metrics_hist_add_signed(&up, &down, &pool, list, times, n, &min, &max);
 		cr_assert(min == low && max == high);
 	}
 	cr_assert_eq(memcmp(&up, &up1, sizeof(up)), 0);
 	cr_assert_eq(memcmp(&down, &down1, sizeof(down)), 0);
 	cr_assert_eq(memcmp(&pool, &pool2, sizeof(pool)), 0);
+}
+
+/* Delays, whose smallest one moves down now and then: the same. */
+Test(hist, lists_count_as_one_by_one)
+{
+	static struct tw_metrics_hist one;
+
+	tw_metrics_hist_init(&h);
+	one = h;
+	pool.used = pool2.used = 0;
+	for (unsigned round = 0; round < 4000; round++) {
+		int64_t list[TW_METRICS_HIST_ADD_MAX], low = INT64_MAX, high = INT64_MIN;
+		uint32_t times[TW_METRICS_HIST_ADD_MAX];
+		const unsigned n = random_list(round, list, times);
+		struct tw_metrics_hist_sums sums;
+		__int128 sum = 0;
+		uint64_t cnt = 0;
+
+		for (unsigned i = 0; i < n; i++) {
+			list[i] = list[i] < 0 ? -list[i] : list[i];
+			list[i] += 1000000 / (int64_t)(round + 1);
+			low = list[i] < low ? list[i] : low;
+			high = list[i] > high ? list[i] : high;
+			for (uint32_t k = 0; k < times[i]; k++, cnt++) {
+				tw_metrics_hist_add(&one, &pool2, list[i]);
+				sum += list[i];
+			}
+		}
+		sums = tw_metrics_hist_add_all(&h, &pool, list, times, n);
+		cr_assert(
+			sums.min == low && sums.max == high && sums.cnt == cnt && sums.sum == sum);
+	}
+	cr_assert(h.cnt == one.cnt && h.sum == one.sum && h.max == one.max &&
+		  h.anchor == one.anchor && h.beyond == one.beyond && h.unplaced == one.unplaced);
+	for (uint64_t rank = 1; rank <= h.cnt; rank += 1 + h.cnt / 5000) {
+		const struct tw_metrics_hist_value a = tw_metrics_hist_at(&h, &pool, rank),
+						   b = tw_metrics_hist_at(&one, &pool2, rank);
+
+		cr_assert(a.ns == b.ns && a.error_ns == b.error_ns);
+	}
 }
