@@ -159,6 +159,7 @@ struct pkt {
 	uint16_t pay_len; /* UDP payload, at l4_off + 8 */
 	uint8_t ttl;
 	uint8_t tos;
+	uint8_t key_idx; /* its place in key[] of struct scratch */
 	bool is_v6;
 	bool has_udp_sum;
 	uint64_t udp_sum; /* of UDP header and payload, as verified */

@@ -15,10 +15,9 @@
 #include "dp_i.h"
 
 /* Untagged IPv4 without options, whole and in order: what nearly every frame is.
- * @return false: parse_frame() must look, nothing of @p pkt or @p key holds */
+ * @return false: parse_frame() must look, nothing of @p pkt holds */
 static inline bool
-parse_plain_v4(
-	const struct tw_port *port, struct rte_mbuf *m, struct pkt *pkt, struct tw_sess_key *key)
+parse_plain_v4(const struct tw_port *port, struct rte_mbuf *m, struct pkt *pkt)
 {
 	const uint16_t l4_off = RTE_ETHER_HDR_LEN + sizeof(struct rte_ipv4_hdr);
 	uint8_t *p = rte_pktmbuf_mtod(m, uint8_t *);
@@ -48,11 +47,35 @@ parse_plain_v4(
 	pkt->ttl = (uint8_t)(b >> 40);
 	pkt->tos = (uint8_t)(a >> 32);
 	pkt->is_v6 = false;
-	key->scope = (uint32_t)port->idx << 24;
-	memcpy(&key->src_port_be, p + l4_off, 2 * sizeof(key->src_port_be));
-	tw_sess_key_map_v4(key->src, p + 26);
-	tw_sess_key_map_v4(key->dst, p + 30);
 	return true;
+}
+
+/* The key of a plain frame. */
+static inline void
+plain_key_v4(const struct tw_port *port, const struct pkt *pkt, struct tw_sess_key *key)
+{
+	key->scope = (uint32_t)port->idx << 24;
+	memcpy(&key->src_port_be, pkt->frame + pkt->l4_off, 2 * sizeof(key->src_port_be));
+	tw_sess_key_map_v4(key->src, pkt->frame + 26);
+	tw_sess_key_map_v4(key->dst, pkt->frame + 30);
+}
+
+/* What tells plain frames of one port apart: most have the key of the one before. */
+struct plain_flow {
+	uint64_t addrs;
+	uint64_t ports;
+};
+
+#define PLAIN_FLOW_NONE UINT64_MAX /* ports of no frame */
+
+static inline struct plain_flow
+plain_flow_of(const uint8_t *frame)
+{
+	struct plain_flow f = {0};
+
+	memcpy(&f.addrs, frame + 26, 8);
+	memcpy(&f.ports, frame + 34, 4);
+	return f;
 }
 
 /*

@@ -45,7 +45,10 @@ fetch_frame(const struct rte_mbuf *m)
 	rte_prefetch0(p + 2 * TW_CACHE_LINE);
 }
 
-/* Parse a burst into pkt[] and key[]. @return those that may belong to a session */
+/*
+ * Parse a burst into pkt[] and key[], one key for all packets of a flow that follow each other.
+ * @return those that may belong to a session
+ */
 static unsigned
 parse_burst(struct tw_dp_lcore *lc, struct lc_port *lp, struct rte_mbuf **m, unsigned n,
 	const struct tw_sess_stamp *stamp, unsigned stamp_step)
@@ -53,6 +56,8 @@ parse_burst(struct tw_dp_lcore *lc, struct lc_port *lp, struct rte_mbuf **m, uns
 	const struct tw_port *port = lp->port;
 	struct tw_sess_key *key = lc->scr->key;
 	struct pkt *pkt = lc->scr->pkt;
+	struct plain_flow flow = {.ports = PLAIN_FLOW_NONE}, next;
+	unsigned key_cnt = 0;
 	enum tw_dp_ctr why;
 
 	for (unsigned i = 0; i < n; i++)
@@ -67,15 +72,19 @@ parse_burst(struct tw_dp_lcore *lc, struct lc_port *lp, struct rte_mbuf **m, uns
 			continue;
 		}
 		pkt->rx = stamp;
-		if (likely(parse_plain_v4(port, m[i], pkt, key))) {
-			pkt++;
-			key++;
+		if (likely(parse_plain_v4(port, m[i], pkt))) {
+			next = plain_flow_of(rte_pktmbuf_mtod(m[i], const uint8_t *));
+			if ((next.addrs ^ flow.addrs) | (next.ports ^ flow.ports)) {
+				plain_key_v4(port, pkt, &key[key_cnt++]);
+				flow = next;
+			}
+			pkt++->key_idx = (uint8_t)(key_cnt - 1);
 			continue;
 		}
-		why = parse_frame(port, m[i], pkt, key);
+		why = parse_frame(port, m[i], pkt, &key[key_cnt]);
 		if (why == TW_DP_CTR_N) {
-			pkt++;
-			key++;
+			flow.ports = PLAIN_FLOW_NONE;
+			pkt++->key_idx = (uint8_t)key_cnt++;
 		} else if (why == TW_DP_CTR_EXCEPTION) {
 			not_ours(lc, lp, m[i]);
 		} else {
@@ -114,13 +123,13 @@ dispatch(struct tw_dp_lcore *lc, struct lc_port *lp, unsigned n, uint64_t t2_tsc
 {
 	struct scratch *scr = lc->scr;
 	unsigned refl_cnt = 0, coll_cnt = 0, key_cnt = 0;
-	uint64_t entry[BURST];
+	uint64_t entry[BURST], last = ENTRY_NONE;
 
-	table_find(lc->table, scr->key, n, entry);
+	table_find(lc->table, scr->key, scr->pkt[n - 1].key_idx + 1u, entry);
 	phase_end(lc, PHASE_LOOKUP);
 	for (unsigned i = 0; i < n; i++) {
 		struct pkt *pkt = &scr->pkt[i];
-		const uint64_t e = entry[i];
+		const uint64_t e = entry[pkt->key_idx];
 		enum tw_dp_ctr why;
 
 		if (e == ENTRY_NONE) {
@@ -135,13 +144,14 @@ dispatch(struct tw_dp_lcore *lc, struct lc_port *lp, unsigned n, uint64_t t2_tsc
 			continue;
 		}
 		pkt->sess = entry_sess(e);
-		if (key_cnt < KEYS_AHEAD && (e & ENTRY_SENDER) == 0 &&
-			(i == 0 || e != entry[i - 1]) && needs_keys(pkt->sess)) {
+		if (e != last && key_cnt < KEYS_AHEAD && (e & ENTRY_SENDER) == 0 &&
+			needs_keys(pkt->sess)) {
 			/* the last line follows with the verification: all are too many misses */
 			for (unsigned line = 2; line < TW_REFL_HOT_LINES - 1; line++)
 				tw_refl_fetch(pkt->sess, line);
 			key_cnt++;
 		}
+		last = e;
 		why = verify_cksum(lc, lp->port, pkt);
 		if (unlikely(why != TW_DP_CTR_N))
 			drop(lc, pkt->m, why);

@@ -16,8 +16,9 @@ check_plain(const struct tw_port *port, struct rte_mbuf *m, enum tw_dp_ctr why,
 	struct tw_sess_key plain_key = {0};
 	struct pkt plain = {0};
 
-	if (!parse_plain_v4(port, m, &plain, &plain_key))
+	if (!parse_plain_v4(port, m, &plain))
 		return;
+	plain_key_v4(port, &plain, &plain_key);
 	CHECK(why == TW_DP_CTR_N);
 	CHECK(memcmp(&plain_key, key, sizeof(plain_key)) == 0);
 	CHECK(plain.m == pkt->m && plain.frame == pkt->frame && plain.l3_off == pkt->l3_off &&
