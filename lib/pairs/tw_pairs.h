@@ -188,7 +188,7 @@ tw_pairs_match(struct tw_pairs *p, struct tw_pairs_lease *l, const struct tw_cry
 	const uint32_t due = l->next[TW_PAIRS_IN];
 	const struct tw_engine_pair *pair = tw_pairs_at(w, due);
 
-	if (!tw_pairs_covers(w, due) || tw_pairs_differ(pair, block, tag) != 0)
+	if (__builtin_expect(!tw_pairs_covers(w, due) || tw_pairs_differ(pair, block, tag) != 0, 0))
 		return tw_pairs_search(p, l, key, block, tag, seq, match);
 	*seq = due;
 	*match = pair;

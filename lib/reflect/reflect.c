@@ -139,10 +139,11 @@ open_burst(struct tw_reflect *rf, struct tw_reflect_job *jobs, unsigned n)
 }
 
 /* By pairs, if there are any. @return false: the engine must look at it */
-static bool
+static inline bool
 verify_pair(struct tw_reflect *rf, struct tw_reflect_job *job, unsigned i)
 {
 	struct tw_refl_sess *sess = job->sess;
+	enum tw_pairs_verdict verdict;
 	struct tw_pairs_lease *lease;
 	uint32_t seq;
 
@@ -152,17 +153,16 @@ verify_pair(struct tw_reflect *rf, struct tw_reflect_job *job, unsigned i)
 	if (lease == NULL)
 		return false;
 	job->lease = lease;
-	switch (tw_pairs_match(rf->pairs, lease, &sess->tkey, job->payload,
-		job->payload + sess->s.fmt->req_hmac_off, &seq, &job->pair)) {
-	case TW_PAIRS_AUTHENTIC:
+	verdict = tw_pairs_match(rf->pairs, lease, &sess->tkey, job->payload,
+		job->payload + sess->s.fmt->req_hmac_off, &seq, &job->pair);
+	if (__builtin_expect(verdict == TW_PAIRS_AUTHENTIC, 1)) {
 		tw_store_be32(rf->clear[i], seq); /* nothing else of the block is read */
 		return true;
-	case TW_PAIRS_FORGED:
-		drop(job, TW_REFL_DROP_AUTH_FAILED);
-		return true;
-	default:
-		return false;
 	}
+	if (verdict == TW_PAIRS_UNKNOWN)
+		return false;
+	drop(job, TW_REFL_DROP_AUTH_FAILED);
+	return true;
 }
 
 unsigned
@@ -196,33 +196,11 @@ tw_reflect_verify(struct tw_reflect *rf, struct tw_reflect_job *jobs, unsigned n
 	return ok - open_burst(rf, jobs, eng_cnt);
 }
 
-unsigned
-tw_reflect_build(struct tw_reflect *rf, struct tw_reflect_job *jobs, unsigned n)
-{
-	unsigned ok = 0;
-
-	/* in order of arrival, whoever verified it */
-	for (unsigned i = 0; i < n; i++) {
-		struct tw_reflect_job *job = &jobs[i];
-		const struct tw_tst_fmt *fmt = job->sess->s.fmt;
-
-		if (job->drop != TW_REFL_OK || !accept(job, rf->clear[i]))
-			continue;
-		job->seq = job->sess->next_seq++;
-		job->rep_len =
-			(uint16_t)tw_tst_move_padding(fmt, job->payload, job->rx_len, job->room);
-		tw_tst_write_echo(fmt, job->payload, job->seq, job->t2->ntp, &job->echo, job->ttl);
-		job->rep_tos = tw_sess_tos(&job->sess->s);
-		ok++;
-	}
-	return ok;
-}
-
 /* Block and HMAC of an authenticated reply without the engine. @return false: none is known */
-static bool
-protect_pair(struct tw_reflect *rf, const struct tw_reflect_job *job)
+static inline bool
+protect_pair(
+	const struct tw_reflect *rf, const struct tw_tst_fmt *fmt, const struct tw_reflect_job *job)
 {
-	const struct tw_tst_fmt *fmt = job->sess->s.fmt;
 	const struct tw_engine_pair *pair = job->pair;
 
 	if (fmt->prot != TW_TST_PROT_AUTH)
@@ -238,6 +216,31 @@ protect_pair(struct tw_reflect *rf, const struct tw_reflect_job *job)
 }
 
 unsigned
+tw_reflect_build(struct tw_reflect *rf, struct tw_reflect_job *jobs, unsigned n)
+{
+	unsigned ok = 0;
+
+	rf->unsealed = 0;
+	/* in order of arrival, whoever verified it */
+	for (unsigned i = 0; i < n; i++) {
+		struct tw_reflect_job *job = &jobs[i];
+		const struct tw_tst_fmt *fmt = job->sess->s.fmt;
+
+		if (job->drop != TW_REFL_OK || !accept(job, rf->clear[i]))
+			continue;
+		job->seq = job->sess->next_seq++;
+		job->rep_len =
+			(uint16_t)tw_tst_move_padding(fmt, job->payload, job->rx_len, job->room);
+		tw_tst_write_echo(fmt, job->payload, job->seq, job->t2->ntp, &job->echo, job->ttl);
+		job->rep_tos = tw_sess_tos(&job->sess->s);
+		job->is_sealed = fmt->rep_cover == 0 || protect_pair(rf, fmt, job);
+		rf->unsealed += !job->is_sealed;
+		ok++;
+	}
+	return ok;
+}
+
+unsigned
 tw_reflect_protect(struct tw_reflect *rf, struct tw_reflect_job *jobs, unsigned n,
 	const struct tw_sess_stamp *t3)
 {
@@ -250,7 +253,7 @@ tw_reflect_protect(struct tw_reflect *rf, struct tw_reflect_job *jobs, unsigned 
 		if (job->drop != TW_REFL_OK)
 			continue;
 		ok++;
-		if (fmt->rep_cover == 0 || protect_pair(rf, job))
+		if (job->is_sealed)
 			continue;
 		if (fmt->prot == TW_TST_PROT_ENCR)
 			tw_tst_stamp_rep(fmt, job->payload, t3->ntp, tw_reflect_ee(job, t3));

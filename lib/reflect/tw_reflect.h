@@ -63,6 +63,7 @@ struct tw_reflect_job {
 	const struct tw_pairs_lease *lease; /* pairs ahead of time; NULL: none */
 	const struct tw_engine_pair *pair;  /* what an authentic request carried; NULL: nowhere */
 	uint32_t seq;
+	bool is_sealed; /* nothing is left for tw_reflect_protect() */
 	struct tw_tst_echo echo;
 };
 
@@ -70,6 +71,7 @@ struct tw_reflect_job {
 struct tw_reflect {
 	struct tw_engine *eng;
 	struct tw_pairs *pairs; /* NULL: engine only */
+	unsigned unsealed;      /* replies built that tw_reflect_protect() has work with */
 	struct tw_engine_job eng_job[TW_BURST_MAX];
 	uint8_t eng_idx[TW_BURST_MAX];            /* job that an engine job stands for */
 	struct tw_engine_pair kept[TW_BURST_MAX]; /* what authentic requests carried */
@@ -95,14 +97,15 @@ unsigned tw_reflect_verify(struct tw_reflect *rf, struct tw_reflect_job *jobs, u
 /**
  * Check Multiplier and rate; a valid packet refreshes the session's last_valid_ns (REFWAIT). Build
  * the replies in place: own Sequence Number, copies, T2, Sender TTL, padding (PROTOCOL.md
- * 4.7); sets rep_len and rep_tos. T3 and the Error Estimate are still zero.
+ * 4.7); sets rep_len and rep_tos. T3 and the Error Estimate are still zero. Block and HMAC are
+ * there if they have been computed ahead; of the others @p rf says how many there are.
  * @return jobs to answer (drop == 0)
  */
 unsigned tw_reflect_build(struct tw_reflect *rf, struct tw_reflect_job *jobs, unsigned n);
 
 /**
- * Protect the replies. Authenticated: the first block, so that T3 can still follow. Encrypted:
- * T3 is under the cipher, so the caller says when the burst will leave.
+ * Protect the replies that are not yet. Authenticated: the first block, so that T3 can still
+ * follow. Encrypted: T3 is under the cipher, so the caller says when the burst will leave.
  *
  * @param t3  predicted departure, the residue of the prediction in its error
  * @return jobs to send; a job the engine failed on has drop set
