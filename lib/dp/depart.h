@@ -27,11 +27,13 @@ beyond_half(const struct est *e)
 }
 
 /**
- * Stamps for the @p n frames in scr->tx[], whose stamping begins now, at @p tsc: scr->tx_stamp, one
- * for each, or else one for all.
+ * Stamps for the @p n frames in scr->tx[], whose stamping begins now, at @p tsc.
+ * @param out  room for @p n
+ * @return 1: one for each; 0: one for all
  */
-static inline const struct tw_sess_stamp *
-departures(struct tw_dp_lcore *lc, struct lc_port *lp, unsigned n, uint64_t tsc)
+static inline unsigned
+departures(struct tw_dp_lcore *lc, struct lc_port *lp, unsigned n, uint64_t tsc,
+	struct tw_sess_stamp *out)
 {
 	const struct tw_clock *clock = clock_of(lc, lp);
 	const struct est *stamp = &lc->est_stamp[est_class(n)];
@@ -48,8 +50,8 @@ departures(struct tw_dp_lcore *lc, struct lc_port *lp, unsigned n, uint64_t tsc)
 	if (unlikely(lp->tx_stamps != TW_DP_TX_SOFTWARE)) {
 		if (lp->tx_stamps == TW_DP_TX_SCHEDULED &&
 			nic_schedule(lc, lp, n,
-				at_tsc + half_tsc + devs_tsc + DEPART_DEVS * tx->dev_tsc))
-			return lc->scr->tx_stamp;
+				at_tsc + half_tsc + devs_tsc + DEPART_DEVS * tx->dev_tsc, out))
+			return 1;
 		ahead_tsc = nic_sample(lc, lp, at_tsc);
 		at_tsc += ahead_tsc / 2;
 		error_tsc += ahead_tsc;
@@ -59,8 +61,8 @@ departures(struct tw_dp_lcore *lc, struct lc_port *lp, unsigned n, uint64_t tsc)
 			source = TW_STAMP_TSC_CAL;
 		}
 	}
-	lc->scr->tx_one = tw_sess_stamp_at(clock, at_tsc, source, residue_ns(clock, error_tsc));
-	return &lc->scr->tx_one;
+	*out = tw_sess_stamp_at(clock, at_tsc, source, residue_ns(clock, error_tsc));
+	return 0;
 }
 
 /**

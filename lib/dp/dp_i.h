@@ -37,18 +37,23 @@
 #define GAP_NS        5000 /* a turn this much longer than usual lost its CPU */
 #define GAP_KEPT      256
 
-/* Sender's record with what the packets look like below the test packet. */
+/* What the packets of a sender look like below the test packet. */
+struct header {
+	uint8_t b[HDR_MAX]; /* Ethernet to UDP, complete but for the UDP checksum */
+	uint8_t len;
+	uint64_t sum;        /* pseudo header and UDP header */
+	uint64_t ol_flags;   /* what the device is to do ... */
+	uint64_t tx_offload; /* ... and where */
+};
+
+/* Sender's record with what is below. */
 struct dp_sender {
 	struct tw_send_sess s; /* first: its address is the session's */
 
 	/* w: control before publication, then owner lcore */
-	uint8_t hdr[HDR_MAX]; /* Ethernet to UDP, complete but for the UDP checksum */
-	uint8_t hdr_len;
-	uint8_t l2_len, l3_len;
+	struct header hdr;
 	uint8_t port_idx;
-	bool is_v6;
-	bool has_raw;     /* each reply makes a raw record */
-	uint64_t hdr_sum; /* pseudo header and UDP header */
+	bool has_raw; /* each reply makes a raw record */
 
 	/* w, r: owner lcore. Gaps since the start, and the lcore's counts at the last report */
 	struct tw_metrics_gaps gaps;
@@ -90,13 +95,11 @@ enum cmd_type {
 struct cmd {
 	uint32_t type; /* enum cmd_type */
 	bool is_live;
-	uint8_t hdr_len, l2_len, l3_len;
 	uint16_t queue;
 	uint16_t port_idx;
 	struct tw_port *port;
 	struct dp_sender *sender;
-	uint64_t hdr_sum;
-	uint8_t hdr[HDR_MAX];
+	struct header hdr;
 };
 
 /* Running mean and deviation of a duration, in ticks. */
@@ -188,12 +191,12 @@ struct scratch {
 	struct tw_send_job sjob[BURST];
 	struct tw_send_reply reply[BURST];
 	struct tw_metrics_sample sample[BURST];
-	struct tw_sess_stamp tx_stamp[BURST]; /* departures, if each has its own */
-	struct tw_sess_stamp tx_one;          /* or one of all */
+	struct tw_sess_stamp tx_stamp[BURST]; /* departures, port by port: of each, or one of all */
 	uint64_t hand_by_tsc;                 /* handing over begins by then, says the stamp */
 	uint64_t tx_by_tsc;                   /* all handed over by then */
 	uint64_t seal_by_tsc;                 /* or the prediction */
 	uint8_t job_of[BURST];                /* job whose frame stands in tx[] */
+	uint8_t port_of[BURST];               /* index of a job's port */
 };
 
 struct __rte_cache_aligned tw_dp_lcore {
@@ -403,7 +406,7 @@ void senders_unmap(struct tw_dp *dp);
 
 /* header.c: template of a sender */
 int header_make(const struct tw_port *port, const struct tw_dp_path *path,
-	const struct tw_send_sess *s, struct cmd *out);
+	const struct tw_send_sess *s, struct header *out);
 
 /* lcore side */
 void cmds_run(struct tw_dp_lcore *lc);

@@ -81,9 +81,24 @@ put_ipv6(const struct tw_dp_path *path, const struct tw_send_sess *s, uint16_t u
 	return cksum_add(cksum_pseudo(udp_len), ip.src_addr, 32);
 }
 
+/* What the device is to do with each packet. */
+static void
+set_offloads(const struct tw_port *port, bool is_v6, uint64_t l2_len, uint64_t l3_len,
+	struct header *out)
+{
+	if (!port->has_tx_udp_cksum && !port->has_tx_ip_cksum)
+		return;
+	out->tx_offload = rte_mbuf_tx_offload(l2_len, l3_len, 0, 0, 0, 0, 0);
+	out->ol_flags = is_v6 ? RTE_MBUF_F_TX_IPV6 : RTE_MBUF_F_TX_IPV4;
+	if (port->has_tx_ip_cksum && !is_v6)
+		out->ol_flags |= RTE_MBUF_F_TX_IP_CKSUM;
+	if (port->has_tx_udp_cksum)
+		out->ol_flags |= RTE_MBUF_F_TX_UDP_CKSUM;
+}
+
 int
 header_make(const struct tw_port *port, const struct tw_dp_path *path, const struct tw_send_sess *s,
-	struct cmd *out)
+	struct header *out)
 {
 	const bool is_v6 = path->src.family == TW_ADDR_V6;
 	const uint16_t l3_len = is_v6 ? sizeof(struct rte_ipv6_hdr) : sizeof(struct rte_ipv4_hdr);
@@ -91,24 +106,25 @@ header_make(const struct tw_port *port, const struct tw_dp_path *path, const str
 	struct rte_udp_hdr udp = {.src_port = rte_cpu_to_be_16(path->src_port),
 		.dst_port = rte_cpu_to_be_16(path->dst_port),
 		.dgram_len = rte_cpu_to_be_16(udp_len)};
+	size_t l2_len;
 	uint8_t *p;
 
-	*out = (struct cmd){0};
+	*out = (struct header){0};
 	if (tw_addr_len(&path->src) == 0 || path->src.family != path->dst.family ||
 		path->scope.vlan_cnt > TW_DP_VLANS_MAX || path->pcp > 7 ||
 		s->size > UINT16_MAX - 8 - 40 || l3_len + udp_len > port->mtu)
 		return -EINVAL;
-	p = put_ethernet(port, path, out->hdr);
-	out->l2_len = (uint8_t)(p - out->hdr);
-	out->l3_len = (uint8_t)l3_len;
-	out->hdr_sum = is_v6 ? put_ipv6(path, s, udp_len, p) : put_ipv4(port, path, s, udp_len, p);
+	p = put_ethernet(port, path, out->b);
+	l2_len = (size_t)(p - out->b);
+	out->sum = is_v6 ? put_ipv6(path, s, udp_len, p) : put_ipv4(port, path, s, udp_len, p);
 	p += l3_len;
 	/* a device that completes the checksum wants the pseudo header's sum in its place */
 	if (port->has_tx_udp_cksum)
-		udp.dgram_cksum = cksum_fold(out->hdr_sum);
+		udp.dgram_cksum = cksum_fold(out->sum);
 	else
-		out->hdr_sum = cksum_add(out->hdr_sum, (const uint8_t *)&udp, sizeof(udp));
+		out->sum = cksum_add(out->sum, (const uint8_t *)&udp, sizeof(udp));
 	memcpy(p, &udp, sizeof(udp));
-	out->hdr_len = (uint8_t)(out->l2_len + l3_len + sizeof(udp));
+	out->len = (uint8_t)(l2_len + l3_len + sizeof(udp));
+	set_offloads(port, is_v6, l2_len, l3_len, out);
 	return 0;
 }

@@ -87,11 +87,7 @@ cmd_run(struct tw_dp_lcore *lc, const struct cmd *cmd)
 		tw_send_stop(lc->snd, &sn->s, steady_at(lc, rte_rdtsc()));
 		break;
 	case CMD_SEND_PATH:
-		memcpy(sn->hdr, cmd->hdr, sizeof(sn->hdr));
-		sn->hdr_len = cmd->hdr_len;
-		sn->l2_len = cmd->l2_len;
-		sn->l3_len = cmd->l3_len;
-		sn->hdr_sum = cmd->hdr_sum;
+		sn->hdr = cmd->hdr;
 		break;
 	case CMD_SEND_FORGET:
 		tw_send_remove(lc->snd, &sn->s);

@@ -130,7 +130,8 @@ nic_ticks_at(const struct tw_dp_lcore *lc, const struct lc_port *lp, uint64_t ts
 }
 
 bool
-nic_schedule(struct tw_dp_lcore *lc, struct lc_port *lp, unsigned n, uint64_t ready_tsc)
+nic_schedule(struct tw_dp_lcore *lc, struct lc_port *lp, unsigned n, uint64_t ready_tsc,
+	struct tw_sess_stamp *out)
 {
 	const uint64_t lead_tsc = (uint64_t)tw_clock_ns_to_tsc(clock_of(lc, lp), NIC_LEAD_NS);
 	const uint64_t ahead = (uint64_t)tw_clock_ns_to_tsc(&lp->nic, SCHED_AHEAD_NS);
@@ -145,7 +146,7 @@ nic_schedule(struct tw_dp_lcore *lc, struct lc_port *lp, unsigned n, uint64_t re
 	if ((int64_t)(lp->sched_last - at) > 0 && lp->sched_last - at < ahead)
 		at = lp->sched_last;
 	for (unsigned k = 0; k < n; k++) {
-		scr->tx_stamp[k] = tw_sess_stamp_at(&lp->nic, at, TW_STAMP_NIC_TX, 0);
+		out[k] = tw_sess_stamp_at(&lp->nic, at, TW_STAMP_NIC_TX, 0);
 		*stamp_field(lp, scr->tx[k]) = at;
 		scr->tx[k]->ol_flags |= lp->port->tx_sched_flag;
 	}

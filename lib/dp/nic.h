@@ -29,11 +29,12 @@ void nic_arrival(struct tw_dp_lcore *lc, struct lc_port *lp, struct rte_mbuf *m,
 	struct tw_sess_stamp *out);
 
 /**
- * Departures on schedule of the n frames in scr->tx[]: into scr->tx_stamp[] and the buffers.
+ * Departures on schedule of the n frames in scr->tx[]: into @p out and the buffers.
  * @param ready_tsc  when the device will have them
  * @return false: not now, software stamps them
  */
-bool nic_schedule(struct tw_dp_lcore *lc, struct lc_port *lp, unsigned n, uint64_t ready_tsc);
+bool nic_schedule(struct tw_dp_lcore *lc, struct lc_port *lp, unsigned n, uint64_t ready_tsc,
+	struct tw_sess_stamp *out);
 
 /**
  * Mark the first frame in scr->tx[] for a departure stamp, if it is time for a sample.

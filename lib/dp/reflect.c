@@ -72,7 +72,6 @@ padding_sum(const struct tw_tst_fmt *fmt, const struct pkt *pkt)
 /* What the device completes, and what replies of a burst need. */
 struct burst {
 	bool has_ip_cksum, has_udp_cksum; /* the device's */
-	bool is_protected;                /* some reply is */
 	bool is_predicted;                /* some reply carries a predicted departure */
 };
 
@@ -96,7 +95,6 @@ jobs_make(struct tw_dp_lcore *lc, const struct lc_port *lp, unsigned n)
 		job->tos = pkt->tos;
 		job->t2 = pkt->rx;
 		lc->scr->pad_sum[i] = pkt->pay_len > fmt->rep_min ? padding_sum(fmt, pkt) : 0;
-		b.is_protected |= fmt->prot != TW_TST_PROT_OPEN;
 		b.is_predicted |= fmt->prot == TW_TST_PROT_ENCR;
 	}
 	return b;
@@ -310,13 +308,12 @@ transmit(struct tw_dp_lcore *lc, struct lc_port *lp, unsigned n, bool is_predict
 {
 	struct scratch *scr = lc->scr;
 	struct departed d = {.seal_tsc = is_predicted ? seal_tsc : 0};
-	const struct tw_sess_stamp *t3;
-	unsigned sent, tries = DEPART_TRIES;
+	unsigned sent, step, tries = DEPART_TRIES;
 
 	do {
 		d.stamp_tsc = rte_rdtsc();
-		t3 = departures(lc, lp, n, d.stamp_tsc);
-		stamp_all(lc, lp, n, t3, t3 == scr->tx_stamp);
+		step = departures(lc, lp, n, d.stamp_tsc, scr->tx_stamp);
+		stamp_all(lc, lp, n, scr->tx_stamp, step);
 		d.tx_tsc = rte_rdtsc();
 	} while (--tries > 0 && departure_is_missed(lc, n, &d));
 	phase_end(lc, PHASE_STAMP);
@@ -351,7 +348,7 @@ reflect_burst(struct tw_dp_lcore *lc, struct lc_port *lp, unsigned n)
 		seal_tsc = rte_rdtsc();
 		t3 = departure_sealed(lc, lp, k, seal_tsc);
 	}
-	if (k > 0 && b.is_protected)
+	if (k > 0 && lc->refl->unsealed > 0)
 		(void)tw_reflect_protect(lc->refl, scr->rjob, n, &t3);
 	phase_end(lc, PHASE_PROTECT);
 	k = replies_make(lc, &b, n);

@@ -128,30 +128,18 @@ tw_dp_send_new(struct tw_dp *dp, size_t mem_size, void **mem)
 	return rec;
 }
 
-static void
-header_set(struct dp_sender *sn, const struct cmd *cmd, uint8_t port_idx, bool is_v6)
-{
-	memcpy(sn->hdr, cmd->hdr, sizeof(sn->hdr));
-	sn->hdr_len = cmd->hdr_len;
-	sn->l2_len = cmd->l2_len;
-	sn->l3_len = cmd->l3_len;
-	sn->hdr_sum = cmd->hdr_sum;
-	sn->port_idx = port_idx;
-	sn->is_v6 = is_v6;
-}
-
 int
 tw_dp_send_publish(struct tw_dp *dp, struct tw_send_sess *s, const struct tw_dp_path *path)
 {
-	struct cmd cmd;
+	struct dp_sender *sn = sender_of(s);
 	int res;
 
 	if (path->scope.port_idx >= TW_PORT_MAX || dp->port[path->scope.port_idx].port == NULL)
 		return -ENOENT;
-	res = header_make(dp->port[path->scope.port_idx].port, path, s, &cmd);
+	res = header_make(dp->port[path->scope.port_idx].port, path, s, &sn->hdr);
 	if (res != 0)
 		return res;
-	header_set(sender_of(s), &cmd, path->scope.port_idx, path->src.family == TW_ADDR_V6);
+	sn->port_idx = path->scope.port_idx;
 	return bind_session(dp, send_ctl(dp, s), &s->s, &path->scope);
 }
 
@@ -194,16 +182,15 @@ int
 tw_dp_send_path(struct tw_dp *dp, struct tw_send_sess *s, const struct tw_dp_path *path)
 {
 	const struct sess_ctl *c = send_ctl(dp, s);
-	struct cmd cmd;
+	struct cmd cmd = {.type = CMD_SEND_PATH};
 	int res;
 
 	if (!c->is_published || path->scope.port_idx != c->port_idx ||
 		dp->port[c->port_idx].port == NULL)
 		return -EINVAL;
-	res = header_make(dp->port[c->port_idx].port, path, s, &cmd);
+	res = header_make(dp->port[c->port_idx].port, path, s, &cmd.hdr);
 	if (res != 0)
 		return res;
-	cmd.type = CMD_SEND_PATH;
 	return send_cmd(dp, s, &cmd);
 }
 

@@ -23,14 +23,6 @@ sender_of(struct tw_send_sess *s)
 	return (struct dp_sender *)s; /* its first member */
 }
 
-static struct lc_port *
-port_of(struct tw_dp_lcore *lc, const struct tw_send_job *job)
-{
-	const struct dp_sender *sn = (const struct dp_sender *)job->sess;
-
-	return &lc->port[sn->port_idx];
-}
-
 static void
 refuse(struct tw_dp_lcore *lc, struct tw_send_job *job, enum tw_dp_ctr why)
 {
@@ -38,18 +30,25 @@ refuse(struct tw_dp_lcore *lc, struct tw_send_job *job, enum tw_dp_ctr why)
 	count(lc, why, 1);
 }
 
-/* The frame of a job, headers filled in, in a buffer of its port. */
+/*
+ * The frame of a job, headers filled in, in a buffer of its port: what a buffer from the pool does
+ * not have already, and the device reads.
+ */
 static void
 frame_begin(struct rte_mbuf *m, struct tw_send_job *job)
 {
-	const struct dp_sender *sn = sender_of(job->sess);
+	const struct header *hdr = &sender_of(job->sess)->hdr;
+	const uint16_t len = (uint16_t)(hdr->len + job->len);
+	uint8_t *data = (uint8_t *)m->buf_addr + RTE_PKTMBUF_HEADROOM;
 
-	rte_pktmbuf_reset(m);
-	memcpy(rte_pktmbuf_mtod(m, void *), sn->hdr, sizeof(sn->hdr));
-	job->payload = rte_pktmbuf_mtod_offset(m, uint8_t *, sn->hdr_len);
-	job->room = (uint16_t)(rte_pktmbuf_tailroom(m) - sn->hdr_len);
-	m->data_len = (uint16_t)(sn->hdr_len + job->len);
-	m->pkt_len = m->data_len;
+	m->data_off = RTE_PKTMBUF_HEADROOM;
+	m->ol_flags = hdr->ol_flags;
+	m->tx_offload = hdr->tx_offload;
+	m->pkt_len = len;
+	m->data_len = len;
+	memcpy(data, hdr->b, sizeof(hdr->b));
+	job->payload = data + hdr->len;
+	job->room = (uint16_t)(m->buf_len - RTE_PKTMBUF_HEADROOM - hdr->len);
 }
 
 /* All that will be written of a frame and its buffer, while others are taken care of. */
@@ -71,13 +70,15 @@ static void
 buffers_take(struct tw_dp_lcore *lc, unsigned first, unsigned n)
 {
 	struct scratch *scr = lc->scr;
-	const struct lc_port *lp = port_of(lc, &scr->sjob[first]);
+	const uint8_t port_idx = scr->port_of[first];
+	const struct lc_port *lp = &lc->port[port_idx];
 	struct rte_mbuf *m[BURST];
 	unsigned cnt = 0, got = 0;
 
-	for (unsigned i = first; i < n; i++)
-		if (port_of(lc, &scr->sjob[i]) == lp)
-			scr->job_of[cnt++] = (uint8_t)i;
+	for (unsigned i = first; i < n; i++) {
+		scr->job_of[cnt] = (uint8_t)i;
+		cnt += scr->port_of[i] == port_idx;
+	}
 	if (lp->port == NULL || !lp->is_live) {
 		for (unsigned k = 0; k < cnt; k++)
 			refuse(lc, &scr->sjob[scr->job_of[k]], TW_DP_CTR_SEND_TX_FULL);
@@ -101,7 +102,10 @@ frames_make(struct tw_dp_lcore *lc, unsigned n)
 {
 	struct scratch *scr = lc->scr;
 
-	memset(scr->rx, 0, n * sizeof(scr->rx[0]));
+	for (unsigned i = 0; i < n; i++) {
+		scr->rx[i] = NULL;
+		scr->port_of[i] = sender_of(scr->sjob[i].sess)->port_idx;
+	}
 	for (unsigned i = 0; i < n; i++)
 		if (scr->rx[i] == NULL && !scr->sjob[i].is_refused)
 			buffers_take(lc, i, n);
@@ -113,16 +117,35 @@ frames_make(struct tw_dp_lcore *lc, unsigned n)
 			frame_begin(scr->rx[i], &scr->sjob[i]);
 }
 
-/* Sums without T1, and what the device is to do; after protection the rest stands. */
+/*
+ * Sum of a request, T1 apart. Where it is in clear its parts are known: each begins at an even
+ * place in every format, MBZ adds nothing.
+ */
+static inline uint64_t
+request_sum(const struct tw_send_job *job)
+{
+	const struct tw_tst_fmt *fmt = job->sess->s.fmt;
+	uint64_t sum = sender_of(job->sess)->hdr.sum;
+
+	if (unlikely(fmt->prot == TW_TST_PROT_ENCR))
+		return cksum_add(sum, job->payload, job->len);
+	if (fmt->prot == TW_TST_PROT_OPEN)
+		sum += htobe32((uint32_t)job->seq);
+	else
+		sum = cksum_16(cksum_16(sum, job->payload), job->payload + fmt->req_hmac_off);
+	return cksum_add(sum, job->payload + fmt->req_min, (size_t)job->len - fmt->req_min);
+}
+
+/* Sums without T1; after protection the rest stands. */
 static void
 sums_make(struct tw_dp_lcore *lc, unsigned n)
 {
 	struct scratch *scr = lc->scr;
+	const struct tw_send_sess *sess = NULL;
+	bool has_cksum = false;
 
 	for (unsigned i = 0; i < n; i++) {
 		const struct tw_send_job *job = &scr->sjob[i];
-		const struct dp_sender *sn = sender_of(job->sess);
-		const struct tw_port *port = port_of(lc, job)->port;
 		struct rte_mbuf *m = scr->rx[i];
 
 		if (m == NULL)
@@ -134,17 +157,12 @@ sums_make(struct tw_dp_lcore *lc, unsigned n)
 			scr->rx[i] = NULL;
 			continue;
 		}
-		if (port->has_tx_udp_cksum || port->has_tx_ip_cksum) {
-			m->l2_len = sn->l2_len;
-			m->l3_len = sn->l3_len;
-			m->ol_flags |= sn->is_v6 ? RTE_MBUF_F_TX_IPV6 : RTE_MBUF_F_TX_IPV4;
-			if (port->has_tx_ip_cksum && !sn->is_v6)
-				m->ol_flags |= RTE_MBUF_F_TX_IP_CKSUM;
-			if (port->has_tx_udp_cksum)
-				m->ol_flags |= RTE_MBUF_F_TX_UDP_CKSUM;
+		if (job->sess != sess) {
+			sess = job->sess;
+			has_cksum = !lc->port[scr->port_of[i]].port->has_tx_udp_cksum;
 		}
-		if (!port->has_tx_udp_cksum)
-			scr->sum[i] = cksum_add(sn->hdr_sum, job->payload, job->len);
+		if (has_cksum)
+			scr->sum[i] = request_sum(job);
 	}
 }
 
@@ -165,92 +183,108 @@ write_cksum(const struct tw_send_job *job, uint64_t sum)
 		&field, sizeof(field));
 }
 
+/* What a stamp allows for was not enough. */
+static void
+enlarge(const struct tw_clock *clock, struct tw_sess_stamp *t1, int64_t late_tsc)
+{
+	uint32_t *error_ns = &t1->at.stamp_error_ns;
+
+	if (late_tsc > 0 && *error_ns < TW_CLOCK_ERROR_UNKNOWN)
+		*error_ns += RTE_MIN(
+			residue_ns(clock, (uint64_t)late_tsc), TW_CLOCK_ERROR_UNKNOWN - *error_ns);
+}
+
+/* Stamps of a burst. */
+struct stamps {
+	struct tw_sess_stamp *t1;        /* of one port: of each frame, or one of all */
+	unsigned step;                   /* 1 or 0 */
+	struct tw_sess_stamp *predicted; /* by clock: of requests that are protected with them */
+	struct tw_sess_stamp *sealed;    /* the one of this port's; NULL: it has no such request */
+};
+
 /*
  * The burst took longer than its stamps allow for: the CPU was away between the stamp and the
  * device. The packets say what they say; here it is known how wrong that may be.
  */
 static void
-left_late(struct tw_dp_lcore *lc, const struct lc_port *lp, unsigned sent, uint64_t end_tsc)
+left_late(struct tw_dp_lcore *lc, const struct lc_port *lp, const struct stamps *st, unsigned n,
+	uint64_t end_tsc)
 {
-	const struct scratch *scr = lc->scr;
 	const struct tw_clock *clock = clock_of(lc, lp);
 
-	for (unsigned k = 0; k < sent; k++) {
-		struct tw_send_job *job = &lc->scr->sjob[scr->job_of[k]];
-		const bool is_sealed = job->sess->s.fmt->prot == TW_TST_PROT_ENCR;
-		const int64_t late_tsc =
-			(int64_t)(end_tsc - (is_sealed ? scr->seal_by_tsc : scr->tx_by_tsc));
-		uint32_t *error_ns = &job->t1.at.stamp_error_ns;
-
-		if (late_tsc > 0 && *error_ns < TW_CLOCK_ERROR_UNKNOWN)
-			*error_ns += RTE_MIN(residue_ns(clock, (uint64_t)late_tsc),
-				TW_CLOCK_ERROR_UNKNOWN - *error_ns);
-	}
-	count(lc, TW_DP_CTR_LEFT_LATE, sent);
+	for (unsigned k = 0; k < (st->step != 0 ? n : 1); k++)
+		enlarge(clock, &st->t1[k], (int64_t)(end_tsc - lc->scr->tx_by_tsc));
+	if (st->sealed != NULL)
+		enlarge(clock, st->sealed, (int64_t)(end_tsc - lc->scr->seal_by_tsc));
 }
 
-/* @return whether some request carries a predicted departure */
-static bool
-stamp_all(struct tw_dp_lcore *lc, const struct lc_port *lp, unsigned n,
-	const struct tw_sess_stamp *t1)
+static void
+stamp_all(struct tw_dp_lcore *lc, const struct lc_port *lp, unsigned n, struct stamps *st)
 {
 	struct scratch *scr = lc->scr;
-	const unsigned t1_step = t1 == scr->tx_stamp;
 	const bool has_cksum = !lp->port->has_tx_udp_cksum;
+	const unsigned step = st->step;
+	const struct tw_sess_stamp *t1 = st->t1;
 	uint64_t t1_sum = sum_of(t1);
-	bool is_predicted = false;
 
-	for (unsigned k = 0; k < n; k++, t1 += t1_step) {
+	for (unsigned k = 0; k < n; k++, t1 += step) {
 		struct tw_send_job *job = &scr->sjob[scr->job_of[k]];
 		uint64_t sum = scr->sum[scr->job_of[k]];
 
-		if (t1_step != 0)
+		if (step != 0)
 			t1_sum = sum_of(t1);
 		if (unlikely(job->sess->s.fmt->prot == TW_TST_PROT_ENCR)) { /* T1 stands already */
-			is_predicted = true;
-			if (t1_step != 0)
+			st->sealed = &st->predicted[job->sess->clock_idx];
+			if (step != 0)
 				scr->tx[k]->ol_flags &= ~lp->port->tx_sched_flag;
 		} else {
 			tw_send_stamp(job, t1);
-			sum += t1_sum;
+			sum = cksum_carry(sum, t1_sum);
 		}
 		if (has_cksum)
 			write_cksum(job, sum);
 	}
-	return is_predicted;
 }
 
-/* Stamp and send the jobs of one port, in order. */
+/* Stamp and send the jobs of one port, in order; @p st has room for a stamp of each. */
 static void
-transmit(struct tw_dp_lcore *lc, struct lc_port *lp, unsigned n, unsigned burst, uint64_t seal_tsc)
+transmit(struct tw_dp_lcore *lc, struct lc_port *lp, unsigned n, unsigned burst, uint64_t seal_tsc,
+	struct stamps *st)
 {
 	struct scratch *scr = lc->scr;
 	unsigned sent, tries = DEPART_TRIES;
 	struct departed d = {0};
 
+	st->sealed = NULL;
 	do {
 		d.stamp_tsc = rte_rdtsc();
-		d.seal_tsc =
-			stamp_all(lc, lp, n, departures(lc, lp, n, d.stamp_tsc)) ? seal_tsc : 0;
+		st->step = departures(lc, lp, n, d.stamp_tsc, st->t1);
+		stamp_all(lc, lp, n, st);
+		d.seal_tsc = st->sealed != NULL ? seal_tsc : 0;
 		d.tx_tsc = rte_rdtsc();
 	} while (--tries > 0 && departure_is_missed(lc, n, &d));
 	sent = rte_eth_tx_burst(lp->eth_id, lp->queue, scr->tx, (uint16_t)n);
 	d.end_tsc = rte_rdtsc();
 	departure_learn(lc, lp, n, burst, &d);
 	count(lc, TW_DP_CTR_SENT, sent);
-	if (unlikely((int64_t)(d.end_tsc - scr->tx_by_tsc) > 0))
-		left_late(lc, lp, sent, d.end_tsc);
+	if (unlikely((int64_t)(d.end_tsc - scr->tx_by_tsc) > 0)) {
+		left_late(lc, lp, st, sent, d.end_tsc);
+		count(lc, TW_DP_CTR_LEFT_LATE, sent);
+	}
 	for (unsigned k = sent; k < n; k++) {
 		refuse(lc, &scr->sjob[scr->job_of[k]], TW_DP_CTR_SEND_TX_FULL);
 		rte_pktmbuf_free(scr->tx[k]);
 	}
 }
 
-/* Encrypted requests carry their departure: now, plus what this burst will take. By clock. */
-static void
-departures_predict(struct tw_dp_lcore *lc, unsigned n, uint64_t seal_tsc,
-	struct tw_sess_stamp t1[TW_DP_CLOCKS_MAX])
+/*
+ * Encrypted requests carry their departure: now, plus what this burst will take. By clock.
+ * @return now; 0 if there are none
+ */
+static uint64_t
+departures_predict(struct tw_dp_lcore *lc, unsigned n, struct tw_sess_stamp t1[TW_DP_CLOCKS_MAX])
 {
+	uint64_t seal_tsc = 0;
 	uint32_t made = 0;
 
 	for (unsigned i = 0; i < n; i++) {
@@ -258,10 +292,13 @@ departures_predict(struct tw_dp_lcore *lc, unsigned n, uint64_t seal_tsc,
 
 		if (s->s.fmt->prot != TW_TST_PROT_ENCR || (made & 1U << s->clock_idx) != 0)
 			continue;
+		if (made == 0)
+			seal_tsc = rte_rdtsc();
 		made |= 1U << s->clock_idx;
 		t1[s->clock_idx] =
-			departure_sealed(lc, port_of(lc, &lc->scr->sjob[i]), n, seal_tsc);
+			departure_sealed(lc, &lc->port[lc->scr->port_of[i]], n, seal_tsc);
 	}
+	return seal_tsc;
 }
 
 unsigned
@@ -269,6 +306,7 @@ send_due(struct tw_dp_lcore *lc, int64_t now_ns)
 {
 	struct scratch *scr = lc->scr;
 	struct tw_sess_stamp t1[TW_DP_CLOCKS_MAX];
+	struct stamps st = {.t1 = scr->tx_stamp, .predicted = t1};
 	uint64_t seal_tsc;
 	unsigned n, k;
 
@@ -283,27 +321,26 @@ send_due(struct tw_dp_lcore *lc, int64_t now_ns)
 	phase_end(lc, PHASE_HEADERS);
 	tw_send_build(lc->snd, scr->sjob, n);
 	phase_end(lc, PHASE_BUILD);
-	seal_tsc = rte_rdtsc();
-	departures_predict(lc, n, seal_tsc, t1);
+	seal_tsc = departures_predict(lc, n, t1);
 	tw_send_protect(lc->snd, scr->sjob, n, t1);
 	phase_end(lc, PHASE_PROTECT);
 	sums_make(lc, n);
 	phase_end(lc, PHASE_CKSUM);
 	for (unsigned first = 0; first < n; first++) {
-		struct lc_port *lp;
+		const uint8_t port_idx = scr->port_of[first];
 
 		if (scr->rx[first] == NULL)
 			continue;
-		lp = port_of(lc, &scr->sjob[first]);
 		k = 0;
 		for (unsigned i = first; i < n; i++) {
-			if (scr->rx[i] == NULL || port_of(lc, &scr->sjob[i]) != lp)
+			if (scr->rx[i] == NULL || scr->port_of[i] != port_idx)
 				continue;
 			scr->tx[k] = scr->rx[i];
 			scr->job_of[k++] = (uint8_t)i;
 			scr->rx[i] = NULL;
 		}
-		transmit(lc, lp, k, n, seal_tsc);
+		transmit(lc, &lc->port[port_idx], k, n, seal_tsc, &st);
+		st.t1 += k;
 	}
 	phase_end(lc, PHASE_STAMP);
 	n = tw_send_finish(lc->snd, scr->sjob, n, steady_at(lc, rte_rdtsc()));

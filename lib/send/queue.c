@@ -153,6 +153,7 @@ fill_job(struct tw_send_job *job, struct tw_send_sess *sess, uint64_t seq)
 	job->payload = NULL;
 	job->is_refused = false;
 	job->seq = seq;
+	job->t1 = NULL;
 	sched_save(sess, &job->was);
 }
 
@@ -226,19 +227,9 @@ count_sent(const struct tw_send_job *jobs, unsigned n, int64_t left_ns)
 	if (sess->metrics == NULL)
 		return;
 	tw_metrics_sent_all(
-		sess->metrics, (uint32_t)jobs[0].seq, n, jobs[0].t1.ntp, &jobs[0].t1.at);
+		sess->metrics, (uint32_t)jobs[0].seq, n, jobs[0].t1->ntp, &jobs[0].t1->at);
 	if (jobs[0].seq / EXPIRE_EVERY != (last->seq + 1) / EXPIRE_EVERY)
-		tw_metrics_expire(sess->metrics, &jobs[0].t1.at);
-}
-
-static bool
-has_same_t1(const struct tw_send_job *a, const struct tw_send_job *b)
-{
-	const struct tw_stamp *x = &a->t1.at, *y = &b->t1.at;
-
-	return a->t1.ntp == b->t1.ntp && x->stamp_error_ns == y->stamp_error_ns &&
-	       x->sync_error_ns == y->sync_error_ns && x->epoch == y->epoch &&
-	       x->source == y->source && x->is_synced == y->is_synced;
+		tw_metrics_expire(sess->metrics, &jobs[0].t1->at);
 }
 
 /* Jobs from the first on that left as one. */
@@ -248,20 +239,33 @@ run_of(const struct tw_send_job *jobs, unsigned n)
 	unsigned k = 1;
 
 	while (k < n && jobs[k].sess == jobs[0].sess && !jobs[k].is_refused &&
-		jobs[k].seq == jobs[0].seq + k && has_same_t1(&jobs[k], &jobs[0]))
+		jobs[k].seq == jobs[0].seq + k && jobs[k].t1 == jobs[0].t1)
 		k++;
 	return k;
 }
 
-/* Some job after jobs[0], of the same session, left. */
-static bool
-later_one_left(const struct tw_send_job *jobs, unsigned n)
+/* The next job after jobs[0], of the same session, that left. */
+static const struct tw_send_job *
+later_one(const struct tw_send_job *jobs, unsigned n)
 {
 	for (unsigned i = 1; i < n; i++) {
 		if (jobs[i].sess == jobs[0].sess && !jobs[i].is_refused)
-			return true;
+			return &jobs[i];
 	}
-	return false;
+	return NULL;
+}
+
+/* A refused one whose number cannot be taken back, since a later one left: it counts as sent. */
+static void
+count_gap(struct tw_send_job *jobs, unsigned n, int64_t left_ns)
+{
+	const struct tw_send_job *later = later_one(jobs, n);
+
+	if (later == NULL)
+		return;
+	if (jobs[0].t1 == NULL) /* refused before it was stamped */
+		jobs[0].t1 = later->t1;
+	count_sent(jobs, 1, left_ns);
 }
 
 /* The packet is due again and its number free, unless the number had to count as sent. */
@@ -318,8 +322,7 @@ tw_send_finish(struct tw_send *snd, struct tw_send_job *jobs, unsigned n, int64_
 	for (unsigned i = 0; i < n; i += k) {
 		if (jobs[i].is_refused) {
 			k = 1;
-			if (later_one_left(&jobs[i], n - i))
-				count_sent(&jobs[i], 1, left_ns);
+			count_gap(&jobs[i], n - i, left_ns);
 			continue;
 		}
 		k = run_of(&jobs[i], n - i);

@@ -41,8 +41,8 @@ is_ahead(const struct tw_send_sess *sess, uint32_t sender_seq)
 	return (int32_t)((uint32_t)next - 1 - sender_seq) < 0;
 }
 
-/* What it says. @p clear is the covered part of an authentic reply. @return false: dropped */
-static inline bool
+/* What it says. @p clear is the covered part of an authentic reply. */
+static inline void
 read_reply(struct tw_send_reply *rp, const struct tw_tst_fmt *fmt, const uint8_t *clear)
 {
 	struct tw_tst_rep rep;
@@ -59,11 +59,8 @@ read_reply(struct tw_send_reply *rp, const struct tw_tst_fmt *fmt, const uint8_t
 		.tos = rp->tos,
 		.t4 = &rp->t4->at,
 		.sample = rp->sample};
-	if ((rep.ee & 0xff) == 0) {
+	if (__builtin_expect((rep.ee & 0xff) == 0, 0))
 		drop_invalid(rp, TW_SEND_DROP_BAD_MULTIPLIER, TW_METRICS_INVALID_MULTIPLIER);
-		return false;
-	}
-	return true;
 }
 
 /* A reply of an authenticated session that the engine verified: its number tells where we are. */
@@ -86,25 +83,29 @@ open_burst(struct tw_send *snd, struct tw_send_reply *replies, unsigned n)
 	for (unsigned k = 0; k < n; k++) {
 		const unsigned i = snd->eng_idx[k];
 
-		if (snd->eng_job[k].res != 0)
+		if (snd->eng_job[k].res != 0) {
 			drop_invalid(
 				&replies[i], TW_SEND_DROP_AUTH_FAILED, TW_METRICS_INVALID_AUTH);
-		else
-			note_pair(snd, replies[i].sess, snd->clear[i]);
+			continue;
+		}
+		note_pair(snd, replies[i].sess, snd->clear[i]);
+		read_reply(&replies[i], replies[i].sess->s.fmt, snd->clear[i]);
 	}
 }
 
-/* By pairs. @return false: the engine must look at it */
+/* By pairs, and read. @return false: the engine must look at it */
 static inline bool
-verify_pair(struct tw_send *snd, struct tw_send_reply *rp, struct tw_pairs_lease *lease, unsigned i)
+verify_pair(struct tw_send *snd, struct tw_send_reply *rp, struct tw_pairs_lease *lease)
 {
 	const struct tw_send_sess *sess = rp->sess;
+	uint8_t number[sizeof(uint32_t)]; /* all that read_reply() wants of the block */
 	uint32_t seq;
 
 	switch (tw_pairs_verify(snd->pairs, lease, &sess->tkey, rp->payload,
 		rp->payload + sess->s.fmt->rep_hmac_off, &seq)) {
 	case TW_PAIRS_AUTHENTIC:
-		tw_store_be32(snd->clear[i], seq); /* all that tw_tst_read_rep() wants of it */
+		tw_store_be32(number, seq);
+		read_reply(rp, sess->s.fmt, number);
 		return true;
 	case TW_PAIRS_FORGED:
 		drop_invalid(rp, TW_SEND_DROP_AUTH_FAILED, TW_METRICS_INVALID_AUTH);
@@ -129,9 +130,10 @@ earn(struct tw_send *snd, const struct run *run)
 	const struct tw_send_sess *sess = run->sess;
 	struct tw_pairs_lease *lease = send_lease(snd, sess);
 
-	for (unsigned i = 0; lease != NULL && i < run->cnt; i++)
-		tw_pairs_earn(snd->pairs, lease, &sess->tkey,
-			(uint32_t)atomic_load_explicit(&sess->next_seq, memory_order_relaxed));
+	if (lease != NULL)
+		tw_pairs_earn_many(snd->pairs, lease, &sess->tkey,
+			(uint32_t)atomic_load_explicit(&sess->next_seq, memory_order_relaxed),
+			run->cnt);
 }
 
 /* What becomes of a reply that the metrics have seen, or of one without metrics. */
@@ -184,7 +186,7 @@ record(struct tw_send *snd, struct tw_send_reply *replies, unsigned n)
 	for (unsigned i = 0; i < n; i++) {
 		struct tw_send_reply *rp = &replies[i];
 
-		if (rp->drop != TW_SEND_OK || !read_reply(rp, rp->sess->s.fmt, snd->clear[i]))
+		if (rp->drop != TW_SEND_OK)
 			continue;
 		if (rp->sess != run.sess) {
 			ok += settle(snd, &run);
@@ -219,8 +221,9 @@ check_run(struct tw_send *snd, struct tw_send_reply *replies, unsigned i, unsign
 			drop(rp, TW_SEND_DROP_NOT_RUNNING);
 		} else if (rp->rx_len < fmt->rep_min) {
 			drop_invalid(rp, TW_SEND_DROP_SHORT, TW_METRICS_INVALID_LENGTH);
-		} else if (fmt->rep_cover != 0 &&
-			   (lease == NULL || !verify_pair(snd, rp, lease, i))) {
+		} else if (fmt->rep_cover == 0) {
+			read_reply(rp, fmt, NULL);
+		} else if (lease == NULL || !verify_pair(snd, rp, lease)) {
 			/* the engine only reads buf when it opens */
 			snd->eng_job[*eng_cnt] = (struct tw_engine_job){.key = &sess->tkey,
 				.buf = (uint8_t *)(uintptr_t)rp->payload,

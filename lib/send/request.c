@@ -8,25 +8,45 @@
 #include "prng.h"
 #include "send_i.h"
 
+#define PAD_PIECE 32
+
+/* Whole pieces in line: most paddings are short, and a call would cost as much again. */
+static inline void
+pad_copy(uint8_t *out, const uint8_t *from, size_t len)
+{
+	for (; len >= PAD_PIECE; len -= PAD_PIECE, out += PAD_PIECE, from += PAD_PIECE)
+		memcpy(out, from, PAD_PIECE);
+	if (len != 0)
+		memcpy(out, from, len);
+}
+
 /*
  * Copy @p len octets of the pool from a random place on, around its end. The first eight are drawn
  * afresh: two packets that start at the same place are still different.
  */
 static inline void
-pad_random(const uint8_t *pool, uint64_t draw, uint8_t *out, size_t len)
+pad_random(const uint8_t *pool, uint64_t prng[4], uint8_t *out, size_t len)
 {
-	size_t from = (size_t)(draw >> 32) % PAD_POOL_SIZE;
+	uint64_t draw;
 	uint8_t *at = out;
+	size_t from;
 
+	if (len == 0)
+		return;
+	draw = prng_next(prng);
+	from = (size_t)(draw >> 32) % PAD_POOL_SIZE;
 	for (size_t left = len; left != 0;) {
 		const size_t piece = left < PAD_POOL_SIZE - from ? left : PAD_POOL_SIZE - from;
 
-		memcpy(at, &pool[from], piece);
+		pad_copy(at, &pool[from], piece);
 		at += piece;
 		left -= piece;
 		from = 0;
 	}
-	memcpy(out, &draw, len < sizeof(draw) ? len : sizeof(draw));
+	if (__builtin_expect(len >= sizeof(draw), 1))
+		memcpy(out, &draw, sizeof(draw));
+	else
+		memcpy(out, &draw, len);
 }
 
 static void
@@ -40,24 +60,6 @@ pad_renew(struct tw_send *snd)
 	snd->pad_next_idx = (snd->pad_next_idx + TW_CACHE_LINE) % PAD_POOL_SIZE;
 }
 
-/* False if the request does not fit. */
-static inline bool
-build_one(struct tw_send *snd, struct tw_send_job *job, uint64_t prng[4])
-{
-	const struct tw_send_sess *sess = job->sess;
-	const struct tw_tst_fmt *fmt = sess->s.fmt;
-	size_t pad_len = (size_t)job->len - fmt->req_min;
-
-	if (job->room < job->len)
-		return false;
-	tw_tst_begin_req(fmt, job->payload, (uint32_t)job->seq);
-	if (sess->has_zero_padding)
-		memset(job->payload + fmt->req_min, 0, pad_len);
-	else
-		pad_random(snd->pad_pool, prng_next(prng), job->payload + fmt->req_min, pad_len);
-	return true;
-}
-
 /* The packet must not leave, nor those of its session after it: they would leave a gap. */
 static void
 refuse_from(struct tw_send_job *jobs, unsigned n)
@@ -68,73 +70,113 @@ refuse_from(struct tw_send_job *jobs, unsigned n)
 	}
 }
 
+/* The pairs that a session sends from, @p seq being the next number. NULL: the engine protects. */
+static struct tw_pairs_lease *
+lease_for(struct tw_send *snd, struct tw_send_sess *sess, uint32_t seq)
+{
+	struct tw_pairs_lease *lease = send_lease(snd, sess);
+
+	if (lease != NULL || snd->pairs == NULL || sess->s.fmt->prot != TW_TST_PROT_AUTH ||
+		sess->interval_ns > TW_PAIRS_GAP_NS)
+		return lease;
+	/* replies have numbers of their own, from 0 on like ours */
+	sess->pairs = tw_pairs_borrow(snd->pairs, sess, seq, seq);
+	return tw_pairs_of(snd->pairs, sess->pairs, sess);
+}
+
+/* Header, without T1. @return whether it is as it leaves, T1 apart */
+static inline bool
+build_header(const struct tw_send *snd, const struct tw_pairs_lease *lease,
+	const struct tw_tst_fmt *fmt, const struct tw_send_job *job)
+{
+	const struct tw_engine_pair *pair;
+
+	if (lease != NULL) {
+		pair = tw_pairs_out(snd->pairs, lease, (uint32_t)job->seq);
+		if (__builtin_expect(pair != NULL, 1)) {
+			tw_tst_begin_auth_req(job->payload, pair->block, pair->tag);
+			return true;
+		}
+	}
+	tw_tst_begin_req(fmt, job->payload, (uint32_t)job->seq);
+	return fmt->req_cover == 0;
+}
+
+/* Requests of one session in a row, from @p i on. @return the first one behind them */
+static unsigned
+build_run(struct tw_send *snd, struct tw_send_job *jobs, unsigned i, unsigned n, uint64_t prng[4])
+{
+	struct tw_send_sess *sess = jobs[i].sess;
+	const struct tw_tst_fmt *fmt = sess->s.fmt;
+	const size_t head_len = fmt->req_min;
+	struct tw_pairs_lease *lease = lease_for(snd, sess, (uint32_t)jobs[i].seq);
+	uint32_t next = 0;
+	unsigned cnt = 0;
+
+	for (; i < n && jobs[i].sess == sess; i++) {
+		struct tw_send_job *job = &jobs[i];
+
+		if (job->is_refused)
+			continue;
+		if (__builtin_expect(job->room < job->len, 0)) {
+			refuse_from(job, n - i);
+			continue;
+		}
+		if (!build_header(snd, lease, fmt, job))
+			snd->unsealed |= UINT64_C(1) << i;
+		if (sess->has_zero_padding)
+			memset(job->payload + head_len, 0, job->len - head_len);
+		else
+			pad_random(
+				snd->pad_pool, prng, job->payload + head_len, job->len - head_len);
+		next = (uint32_t)job->seq + 1;
+		cnt++;
+	}
+	if (lease != NULL && cnt > 0)
+		tw_pairs_earn_many(snd->pairs, lease, &sess->tkey, next, cnt);
+	return i;
+}
+
 void
 tw_send_build(struct tw_send *snd, struct tw_send_job *jobs, unsigned n)
 {
 	uint64_t prng[4];
 
+	_Static_assert(TW_BURST_MAX <= 64, "bits of unsealed");
 	pad_renew(snd);
 	memcpy(prng, snd->pad_prng, sizeof(prng));
-	for (unsigned i = 0; i < n; i++) {
-		if (!jobs[i].is_refused && !build_one(snd, &jobs[i], prng))
-			refuse_from(&jobs[i], n - i);
-	}
+	for (unsigned i = 0; i < n;)
+		i = build_run(snd, jobs, i, n, prng);
 	memcpy(snd->pad_prng, prng, sizeof(prng));
-}
-
-/* Block and HMAC of an authenticated request without the engine. @return false: none is there */
-static bool
-protect_pair(struct tw_send *snd, struct tw_send_job *job)
-{
-	struct tw_send_sess *sess = job->sess;
-	const uint32_t seq = (uint32_t)job->seq;
-	struct tw_pairs_lease *lease = send_lease(snd, sess);
-	const struct tw_engine_pair *pair;
-
-	if (lease == NULL) {
-		if (snd->pairs == NULL || sess->s.fmt->prot != TW_TST_PROT_AUTH ||
-			sess->interval_ns > TW_PAIRS_GAP_NS)
-			return false;
-		/* replies have numbers of their own, from 0 on like ours */
-		sess->pairs = tw_pairs_borrow(snd->pairs, sess, seq, seq);
-		lease = tw_pairs_of(snd->pairs, sess->pairs, sess);
-		if (lease == NULL)
-			return false;
-	}
-	pair = tw_pairs_out(snd->pairs, lease, seq);
-	tw_pairs_earn(snd->pairs, lease, &sess->tkey, seq + 1);
-	if (pair == NULL)
-		return false;
-	memcpy(job->payload, pair->block, sizeof(pair->block));
-	memcpy(job->payload + sess->s.fmt->req_hmac_off, pair->tag, sizeof(pair->tag));
-	return true;
 }
 
 void
 tw_send_protect(
 	struct tw_send *snd, struct tw_send_job *jobs, unsigned n, const struct tw_sess_stamp *t1)
 {
-	unsigned prot_cnt = 0;
+	unsigned eng_cnt = 0;
 
-	for (unsigned i = 0; i < n; i++) {
+	for (uint64_t left = snd->unsealed; left != 0; left &= left - 1) {
+		const unsigned i = (unsigned)__builtin_ctzll(left);
 		struct tw_send_job *job = &jobs[i];
 		const struct tw_tst_fmt *fmt = job->sess->s.fmt;
 
-		if (job->is_refused || fmt->req_cover == 0 || protect_pair(snd, job))
+		if (job->is_refused)
 			continue;
 		if (fmt->prot == TW_TST_PROT_ENCR) {
-			job->t1 = t1[job->sess->clock_idx];
-			tw_tst_stamp_req(fmt, job->payload, job->t1.ntp, job->t1.ee);
+			job->t1 = &t1[job->sess->clock_idx];
+			tw_tst_stamp_req(fmt, job->payload, job->t1->ntp, job->t1->ee);
 		}
-		snd->eng_job[prot_cnt] = (struct tw_engine_job){.key = &job->sess->tkey,
+		snd->eng_job[eng_cnt] = (struct tw_engine_job){.key = &job->sess->tkey,
 			.buf = job->payload,
 			.cover = fmt->req_cover,
 			.hmac_off = fmt->req_hmac_off};
-		snd->eng_idx[prot_cnt++] = (uint8_t)i;
+		snd->eng_idx[eng_cnt++] = (uint8_t)i;
 	}
-	if (prot_cnt == 0 || tw_engine_seal(snd->eng, snd->eng_job, prot_cnt) == prot_cnt)
+	snd->unsealed = 0;
+	if (eng_cnt == 0 || tw_engine_seal(snd->eng, snd->eng_job, eng_cnt) == eng_cnt)
 		return;
-	for (unsigned i = 0; i < prot_cnt; i++) {
+	for (unsigned i = 0; i < eng_cnt; i++) {
 		if (snd->eng_job[i].res != 0)
 			refuse_from(&jobs[snd->eng_idx[i]], n - snd->eng_idx[i]);
 	}

@@ -19,6 +19,8 @@ struct tw_send {
 	uint64_t pad_prng[4];   /* of the padding */
 	uint32_t pad_next_idx;  /* next octets of the pool to renew */
 
+	uint64_t unsealed; /* jobs built and not protected yet, by bit */
+
 	struct tw_engine_job eng_job[TW_BURST_MAX];
 	uint8_t eng_idx[TW_BURST_MAX]; /* job that an engine job stands for */
 	alignas(TW_CACHE_LINE) uint8_t clear[TW_BURST_MAX][TW_TST_COVER_MAX]; /* by reply */

@@ -8,8 +8,9 @@
  *
  *	tw_send_poll()		which sessions are due; takes Sequence Numbers
  *	(the caller sets job->payload and job->room, or job->is_refused if it has no buffer)
- *	tw_send_build()		header and padding
- *	tw_send_protect()	HMAC and AES; encrypted requests carry the predicted departure
+ *	tw_send_build()		header and padding; block and HMAC of who has pairs
+ *	tw_send_protect()	HMAC and AES of the others; encrypted requests carry the predicted
+ *				departure
  *	tw_send_stamp()		T1, per packet or for all, right before departure
  *	(transmit; job->is_refused for those the device did not take)
  *	tw_send_finish()	what left is recorded; what was refused is due again at once
@@ -137,7 +138,7 @@ struct tw_send_job {
 
 	/* private to the phases */
 	uint64_t seq;
-	struct tw_sess_stamp t1;
+	const struct tw_sess_stamp *t1;
 	struct tw_send_sched was; /* place in the schedule, for a refusal */
 };
 
@@ -149,7 +150,10 @@ struct tw_send_job {
  */
 unsigned tw_send_poll(struct tw_send *snd, int64_t now_ns, struct tw_send_job *jobs, unsigned max);
 
-/** Write the requests: Sequence Number, MBZ, padding. A job without room becomes refused. */
+/**
+ * Write the requests: Sequence Number, MBZ, padding; of authenticated sessions with pairs the whole
+ * but T1. A job without room becomes refused.
+ */
 void tw_send_build(struct tw_send *snd, struct tw_send_job *jobs, unsigned n);
 
 /**
@@ -157,7 +161,8 @@ void tw_send_build(struct tw_send *snd, struct tw_send_job *jobs, unsigned n);
  * under the cipher, so the caller says when the burst will leave.
  *
  * @param t1  predicted departure by clock (clock_idx of the sessions), the residue of the
- *            prediction in its error
+ *            prediction in its error; there until tw_send_finish(), where what it says of its error
+ *            counts
  */
 void tw_send_protect(
 	struct tw_send *snd, struct tw_send_job *jobs, unsigned n, const struct tw_sess_stamp *t1);
@@ -165,6 +170,7 @@ void tw_send_protect(
 /**
  * Write T1 and its Error Estimate as the last thing before departure. No effect on encrypted
  * requests (they have both) and refused ones.
+ * @param t1  may be shared; there until tw_send_finish(), as in tw_send_protect()
  */
 static inline void
 tw_send_stamp(struct tw_send_job *job, const struct tw_sess_stamp *t1)
@@ -173,7 +179,7 @@ tw_send_stamp(struct tw_send_job *job, const struct tw_sess_stamp *t1)
 
 	if (job->is_refused || fmt->prot == TW_TST_PROT_ENCR)
 		return;
-	job->t1 = *t1;
+	job->t1 = t1;
 	tw_tst_stamp_req(fmt, job->payload, t1->ntp, t1->ee);
 }
 

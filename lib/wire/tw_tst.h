@@ -243,6 +243,15 @@ tw_tst_begin_req(const struct tw_tst_fmt *fmt, uint8_t *pkt, uint32_t seq)
 	tw_store_be32(pkt, seq);
 }
 
+/** The same of an authenticated request whose first block and HMAC are there, of 16 octets each. */
+static inline void
+tw_tst_begin_auth_req(uint8_t *pkt, const uint8_t *block, const uint8_t *hmac)
+{
+	memcpy(pkt, block, 16);
+	memset(pkt + 16, 0, TW_TST_SECURED_REQ_LEN - 16 - TW_TST_HMAC_LEN);
+	memcpy(pkt + TW_TST_SECURED_REQ_LEN - TW_TST_HMAC_LEN, hmac, TW_TST_HMAC_LEN);
+}
+
 /** T1 of a request. */
 static inline void
 tw_tst_stamp_req(const struct tw_tst_fmt *fmt, uint8_t *pkt, uint64_t t1, uint16_t ee)

@@ -42,6 +42,35 @@ Test(refused, packet_is_due_again_at_once_with_its_number)
 	cr_assert_eq(check_counts(sess).scheduled, 2);
 }
 
+/* Against the rule that the refused ones are the last: the number cannot be given back. */
+Test(refused, before_a_later_one_left_counts_as_sent)
+{
+	struct tw_send_cfg cfg = check_periodic(MS, 10);
+	const struct tw_sess_stamp t1 = check_stamp(CHECK_T0_NS);
+	struct check_snd *c;
+	struct tw_send_sess *sess;
+
+	check_init();
+	c = check_snd("openssl", CHECK_CAP);
+	sess = check_send(&cfg);
+	cr_assert_eq(tw_send_add(c->snd, sess, &c->steady, CHECK_T0_NS), 0);
+	cr_assert_eq(tw_send_poll(c->snd, CHECK_T0_NS + 2 * MS, c->jobs, 3), 3);
+	for (unsigned i = 0; i < 3; i++) {
+		c->jobs[i].payload = c->buf[i];
+		c->jobs[i].room = CHECK_ROOM;
+	}
+	c->jobs[1].is_refused = true; /* no buffer: it has no T1, either */
+	tw_send_build(c->snd, c->jobs, 3);
+	tw_send_protect(c->snd, c->jobs, 3, &t1);
+	tw_send_stamp(&c->jobs[0], &t1);
+	tw_send_stamp(&c->jobs[2], &t1);
+	cr_assert_eq(tw_send_finish(c->snd, c->jobs, 3, CHECK_T0_NS + 2 * MS), 2);
+	cr_assert_eq(check_counts(sess).sent, 3);
+	cr_assert_eq(check_counts(sess).tx_refused, 1);
+	cr_assert_eq(check_burst(c, CHECK_T0_NS + 3 * MS, 1, 0), 1);
+	cr_assert_eq(c->jobs[0].seq, 3);
+}
+
 Test(refused, for_longer_than_max_lag_is_skipped)
 {
 	struct tw_send_cfg cfg = check_periodic(100 * MS, 30);
