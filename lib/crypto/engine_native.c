@@ -4,7 +4,8 @@
  * Engine on our own kernels (native_*.c), for CPUs with SHA and AES instructions. It knows that a
  * text is 16, 32 or 96 octets, so nothing is queued, padded or looked up: a burst is sorted by
  * cover, then hashed two at a time, or sixteen where the CPU has AVX-512, and ciphered eight at a
- * time. All state lies in the caller's memory.
+ * time. All state lies in the caller's memory; what the kernels left on the stack is wiped once per
+ * burst.
  */
 #include <errno.h>
 
@@ -20,6 +21,7 @@
 struct native_engine {
 	struct tw_engine base;
 	bool has_wide;
+	bool is_wide;                                           /* a kernel of this burst */
 	struct tw_engine_job *job[COVERS][TW_ENGINE_BURST_MAX]; /* by cover */
 	unsigned cnt[COVERS];
 	struct native_hmac hmac[TW_ENGINE_BURST_MAX];
@@ -79,6 +81,7 @@ sort(struct native_engine *e, struct tw_engine_job *job, unsigned n, bool is_ope
 	unsigned ok_cnt = 0;
 
 	memset(e->cnt, 0, sizeof(e->cnt));
+	e->is_wide = false;
 	for (unsigned i = 0; i < n; i++) {
 		const unsigned c = (job[i].cover > TW_ENGINE_COVER_AUTH) +
 				   (job[i].cover > TW_ENGINE_COVER_ENCR_REQ);
@@ -96,12 +99,24 @@ sort(struct native_engine *e, struct tw_engine_job *job, unsigned n, bool is_ope
 
 /* HMACs @p at .. at + n - 1 of @p all, a group. */
 static void
-hmac_group(const struct native_engine *e, unsigned at, unsigned n, unsigned all, unsigned len)
+hmac_group(struct native_engine *e, unsigned at, unsigned n, unsigned all, unsigned len)
 {
-	if (e->has_wide && n >= WIDE_MIN)
+	if (e->has_wide && n >= WIDE_MIN) {
 		native_wide_hmac(&e->hmac[at], n, all - at - n, len);
-	else
+		e->is_wide = true;
+	} else {
 		native_hmac(&e->hmac[at], n, all - at - n, len);
+	}
+}
+
+/* The last thing a burst does, where its kernels were called. */
+static inline __attribute__((always_inline)) void
+wipe(bool is_wide)
+{
+	if (is_wide)
+		native_wide_wipe();
+	else
+		native_wipe();
 }
 
 /* The size of the group at @p at. */
@@ -131,6 +146,7 @@ native_seal(struct tw_engine *eng, struct tw_engine_job *job, unsigned n)
 			native_encrypt(&e->job[c][at], k, covers[c]);
 		}
 	}
+	wipe(e->is_wide);
 	return ok_cnt;
 }
 
@@ -175,6 +191,7 @@ native_open(struct tw_engine *eng, struct tw_engine_job *job, unsigned n)
 		}
 		ok_cnt += check_tags(e, c);
 	}
+	wipe(e->is_wide);
 	return ok_cnt;
 }
 
@@ -189,6 +206,7 @@ native_pairs(struct tw_engine *eng, const struct tw_crypto_tkey *key, uint32_t s
 		native_wide_pair_tags(key, seq + at, pair + at, group(at, n));
 	native_pair_tags(key, seq + at, pair + at, n - at);
 	native_pair_blocks(key, seq, pair, n);
+	wipe(at > 0);
 	return true;
 }
 

@@ -53,4 +53,11 @@ void native_encrypt(struct tw_engine_job *const *job, unsigned n, unsigned cover
 /** The reverse, from buf to clear. */
 void native_decrypt(struct tw_engine_job *const *job, unsigned n, unsigned cover);
 
+/**
+ * Wipe the stack below the caller as deep as these kernels use it, called from the same function:
+ * once per burst. The second one where a kernel with AVX-512 ran.
+ */
+void native_wipe(void);
+void native_wide_wipe(void);
+
 #endif /* NATIVE_I_H */

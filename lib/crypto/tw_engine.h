@@ -10,7 +10,9 @@
  * "openssl" as the reference for tests and the self-test (it may allocate).
  *
  * Memory: keys and engines hold secrets and their derivatives: put both into tw_crypto_map() memory
- * (tw_crypto.h, the memory rule).
+ * (tw_crypto.h, the memory rule). "native" leaves nothing on the stack that depends on a key; the
+ * vector registers, which the next burst fills again, are for who calls to clear when none comes
+ * (tw_crypto_scrub_registers()). "ipsec-mb" is the library's: hide the stack.
  */
 #ifndef TW_ENGINE_H
 #define TW_ENGINE_H
