@@ -297,6 +297,11 @@ on_connected(void *arg, uint32_t events)
 	int res = 0;
 
 	(void)events;
+	/* let go of earlier in this turn: nobody would end what is set up now */
+	if (c->is_closed) {
+		destroy(c);
+		return;
+	}
 	if (getsockopt(c->pipe.w.fd, SOL_SOCKET, SO_ERROR, &res, &len) != 0)
 		res = errno;
 	len = sizeof(sa);
@@ -315,8 +320,7 @@ on_connected(void *arg, uint32_t events)
 	}
 	c->is_connected = true;
 	c->pipe.w.fn = on_ready;
-	if (!c->is_closed)
-		c->ops->connected(c->arg, &local);
+	c->ops->connected(c->arg, &local);
 	run(c, 0);
 }
 
