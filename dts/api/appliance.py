@@ -5,6 +5,7 @@
 import contextlib
 import os
 import pathlib
+import re
 import select
 import signal
 import socket
@@ -117,7 +118,31 @@ class Appliance:
             yield status["Name"], status
 
     def descriptors(self):
-        return len(os.listdir(f"/proc/{self.pid}/fd"))
+        """What each open descriptor is: a path, or the kind of a socket with its address."""
+        known = self._sockets()
+        made = []
+        for entry in pathlib.Path(f"/proc/{self.pid}/fd").iterdir():
+            with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+                target = os.readlink(entry)
+                inode = re.fullmatch(r"socket:\[(\d+)\]", target)
+                made.append(known.get(inode[1], "socket") if inode else
+                            re.sub(r":\[\d+\]$", "", target))
+        return sorted(made)
+
+    def _sockets(self):
+        """Sockets of the appliance by inode, as descriptors() tells of them: kind, and the local
+        path, or the peer of a connection, or the local port. A Unix socket that was accepted
+        belongs to the namespace of who connected, which is ours."""
+        made = {}
+        for kind, process, inode, address in (
+                ("unix", "self", 6, 7), ("unix", self.pid, 6, 7), ("tcp", self.pid, 9, 2),
+                ("tcp6", self.pid, 9, 2), ("udp", self.pid, 9, 1), ("udp6", self.pid, 9, 1),
+                ("netlink", self.pid, 9, 1), ("packet", self.pid, 8, 3)):
+            table = pathlib.Path(f"/proc/{process}/net/{kind}")
+            for row in table.read_text().splitlines()[1:] if table.exists() else ():
+                fields = row.split() + [""]
+                made[fields[inode]] = f"socket {kind} {fields[address]}".rstrip()
+        return made
 
     def stop(self, how=signal.SIGTERM, patience=20):
         """End it; its exit status."""

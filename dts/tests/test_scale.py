@@ -109,7 +109,7 @@ def footprint(app):
     """What may not grow: secret memory, descriptors but those of held ports, resident memory."""
     counters = app.counters()
     held = counters["usage.held_ports"]
-    return (counters["usage.secret_memory"], app.descriptors() - held, resident_kib(app))
+    return (counters["usage.secret_memory"], len(app.descriptors()) - held, resident_kib(app))
 
 
 def test_growth(pair):
