@@ -254,27 +254,28 @@ add_pairs(struct tw_metrics *m, struct batch *b, uint64_t seq, const int64_t *fo
 static inline void
 find_columns(struct columns *c, struct tw_metrics_reply *const *replies, unsigned n)
 {
-	unsigned last = 0;
+	uint64_t t1 = replies[0]->t1_ntp, t2 = replies[0]->t2_ntp, t3 = replies[0]->t3_ntp;
+	uint32_t times = 0;
+	unsigned i = 0;
 
-	c->t1[0] = replies[0]->t1_ntp;
-	c->t2[0] = replies[0]->t2_ntp;
-	c->t3[0] = replies[0]->t3_ntp;
-	c->times[0] = 1;
-	for (unsigned k = 1; k < n; k++) {
-		const uint64_t t1 = replies[k]->t1_ntp, t2 = replies[k]->t2_ntp,
-			       t3 = replies[k]->t3_ntp;
+	for (unsigned k = 0; k < n; k++) {
+		const struct tw_metrics_reply *x = replies[k];
 
-		if (((t1 ^ c->t1[last]) | (t2 ^ c->t2[last]) | (t3 ^ c->t3[last])) == 0) {
-			c->times[last]++;
-			continue;
+		if (((t1 ^ x->t1_ntp) | (t2 ^ x->t2_ntp) | (t3 ^ x->t3_ntp)) != 0) {
+			c->times[i++] = times;
+			times = 0;
+			t1 = x->t1_ntp;
+			t2 = x->t2_ntp;
+			t3 = x->t3_ntp;
 		}
-		last++;
-		c->t1[last] = t1;
-		c->t2[last] = t2;
-		c->t3[last] = t3;
-		c->times[last] = 1;
+		if (times++ == 0) {
+			c->t1[i] = t1;
+			c->t2[i] = t2;
+			c->t3[i] = t3;
+		}
 	}
-	c->n = last + 1;
+	c->times[i] = times;
+	c->n = i + 1;
 }
 
 /*
