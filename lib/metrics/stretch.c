@@ -20,6 +20,13 @@ rest_of(const struct slot *slot)
 	return v;
 }
 
+/* Its number and the reflector's. */
+static inline uint64_t
+numbers_of(const struct tw_metrics_reply *reply)
+{
+	return (uint64_t)reply->seq << 32 | reply->sender_seq;
+}
+
 /* Error Estimate, TTLs and TOS are the same. */
 static inline bool
 is_like(const struct tw_metrics_reply *a, const struct tw_metrics_reply *b)
@@ -63,6 +70,8 @@ tw_metrics_stretch_of(struct tw_metrics *m, struct tw_metrics_reply *const *repl
 {
 	const struct tw_metrics_reply *first = replies[0];
 	const uint64_t seq = m->order_round_trip.next_exp, other_bits = ~error_bits();
+	const uint64_t one_each = UINT64_C(1) << 32 | 1;
+	uint64_t numbers = numbers_of(first);
 	const struct slot *slot = slot_of(m, seq);
 	struct stretch s = {.t1_error_min = UINT16_MAX};
 	uint64_t rest;
@@ -75,14 +84,14 @@ tw_metrics_stretch_of(struct tw_metrics *m, struct tw_metrics_reply *const *repl
 	is_known = is_error_known(slot->t1_error);
 	if (n > m->next_seq - seq)
 		n = (unsigned)(m->next_seq - seq);
-	for (; s.n < n; s.n++) {
+	/* where the lower number wraps, the other is one too many: the stretch ends before it */
+	for (; s.n < n; s.n++, numbers += one_each) {
 		const struct tw_metrics_reply *reply = replies[s.n];
 		uint16_t t1_error;
 
 		slot = slot_of(m, seq + s.n);
 		t1_error = slot->t1_error;
-		if (reply->sender_seq != first->sender_seq + s.n ||
-			reply->seq != first->seq + s.n || reply->t1_ntp != slot->t1_ntp ||
+		if (numbers_of(reply) != numbers || reply->t1_ntp != slot->t1_ntp ||
 			((rest_of(slot) ^ rest) & other_bits) != 0 ||
 			is_error_known(t1_error) != is_known || !is_like(reply, first) ||
 			reply->t4 != first->t4 || reply->sample != NULL || reply->t2_ntp == 0 ||
