@@ -37,6 +37,26 @@ raw_push(struct tw_dp_lcore *lc, const struct tw_send_reply *r)
 		count(lc, TW_DP_CTR_RAW_LOST, 1);
 }
 
+/* Plain buffers of one pool go back to it as they are; what is anything else, the usual way. */
+static inline void
+free_all(struct rte_mbuf **m, unsigned n)
+{
+	struct rte_mempool *pool = m[0]->pool;
+	unsigned k = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		struct rte_mbuf *x = m[i];
+
+		if (likely(x->pool == pool && rte_mbuf_refcnt_read(x) == 1 && RTE_MBUF_DIRECT(x) &&
+			    x->next == NULL && x->nb_segs == 1))
+			m[k++] = x;
+		else
+			rte_pktmbuf_free(x);
+	}
+	if (k > 0)
+		rte_mempool_put_bulk(pool, (void **)m, k);
+}
+
 void
 collect_burst(struct tw_dp_lcore *lc, unsigned n)
 {
@@ -72,6 +92,6 @@ collect_burst(struct tw_dp_lcore *lc, unsigned n)
 			good++;
 	}
 	count(lc, TW_DP_CTR_COLLECTED, good);
-	rte_pktmbuf_free_bulk(scr->rx, n);
+	free_all(scr->rx, n);
 	phase_end(lc, PHASE_TX);
 }
