@@ -127,8 +127,9 @@ window_of(const struct tw_pairs *p, const struct tw_pairs_lease *l, uint32_t seq
 }
 
 /*
- * One block of AES tells the number, a search would not; the tag, which is the dear part, is there
- * if the number is in a window.
+ * A row of pairs may have ended where its window goes round. If not: one block of AES tells the
+ * number, a search would not; the tag, which is the dear part, is there if the number is in a
+ * window.
  */
 enum tw_pairs_verdict
 tw_pairs_search(struct tw_pairs *p, struct tw_pairs_lease *l, const struct tw_crypto_tkey *key,
@@ -138,6 +139,11 @@ tw_pairs_search(struct tw_pairs *p, struct tw_pairs_lease *l, const struct tw_cr
 	uint8_t clear[TW_CRYPTO_BLOCK_LEN];
 	uint32_t n;
 
+	if (l->due == l->due_end) {
+		pairs_aim(p, l);
+		if (l->due != l->due_end)
+			return tw_pairs_match(p, l, key, block, tag, seq, pair);
+	}
 	tw_crypto_tkey_open_block(key, block, clear);
 	n = tw_load_be32(clear);
 	if ((tw_load_be32(clear + 4) | tw_load_be64(clear + 8)) != 0)
@@ -148,10 +154,18 @@ tw_pairs_search(struct tw_pairs *p, struct tw_pairs_lease *l, const struct tw_cr
 	/* the block deciphers to this number, so it is the pair's */
 	if (tw_pairs_differ16(tw_pairs_at(w, n)->tag, tag) != 0)
 		return TW_PAIRS_FORGED;
-	tw_pairs_seen(l, n);
+	tw_pairs_seen(p, l, n);
 	*seq = n;
 	*pair = tw_pairs_at(w, n);
 	return TW_PAIRS_AUTHENTIC;
+}
+
+static void
+move_in(struct tw_pairs *p, struct tw_pairs_lease *l, uint32_t next)
+{
+	l->next[TW_PAIRS_IN] = next;
+	l->miss_cnt = 0;
+	pairs_aim(p, l);
 }
 
 /*
@@ -159,17 +173,14 @@ tw_pairs_search(struct tw_pairs *p, struct tw_pairs_lease *l, const struct tw_cr
  * several in sequence, so that replayed packets do not move a window about.
  */
 void
-tw_pairs_seen(struct tw_pairs_lease *l, uint32_t seq)
+tw_pairs_seen(struct tw_pairs *p, struct tw_pairs_lease *l, uint32_t seq)
 {
 	if (seq - l->next[TW_PAIRS_IN] < JUMP_MAX) {
-		l->next[TW_PAIRS_IN] = seq + 1;
-		l->miss_cnt = 0;
+		move_in(p, l, seq + 1);
 		return;
 	}
 	l->miss_cnt = seq == l->miss_next ? (uint8_t)(l->miss_cnt + 1) : 1;
 	l->miss_next = seq + 1;
-	if (l->miss_cnt < MISSES_TO_JUMP)
-		return;
-	l->next[TW_PAIRS_IN] = seq + 1;
-	l->miss_cnt = 0;
+	if (l->miss_cnt >= MISSES_TO_JUMP)
+		move_in(p, l, seq + 1);
 }

@@ -94,6 +94,7 @@ refill_lease(struct tw_pairs *p, struct tw_engine *eng, struct tw_pairs_lease *l
 	if (l->win[TW_PAIRS_IN] != l->win[TW_PAIRS_OUT])
 		done += fill(eng, key, &p->win[l->win[!lead]], l->next[!lead], n - done);
 	l->credit = (uint16_t)(l->credit - done);
+	pairs_aim(p, l);
 	return done;
 }
 

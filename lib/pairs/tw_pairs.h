@@ -73,7 +73,10 @@ struct tw_pairs_window {
 };
 
 struct tw_pairs_lease {
-	const void *owner; /* the session's record; compared, never dereferenced; NULL: free */
+	alignas(TW_CACHE_LINE) const void *owner; /* the session's record; compared, never
+						     dereferenced; NULL: free */
+	/* pairs of the numbers from next[IN] on, in a row; none left: the windows tell */
+	const struct tw_engine_pair *due, *due_end;
 	uint32_t next[TW_PAIRS_DIRS]; /* number due next */
 	uint16_t win[TW_PAIRS_DIRS];  /* may be the same */
 	uint16_t credit;              /* pairs earned and not yet computed */
@@ -167,7 +170,7 @@ enum tw_pairs_verdict {
 	TW_PAIRS_VERDICT_N
 };
 
-/* A packet that is not the one due next: what is its number? Parameters of tw_pairs_match(). */
+/* A packet that `due` does not tell: what is its number? Parameters of tw_pairs_match(). */
 enum tw_pairs_verdict tw_pairs_search(struct tw_pairs *p, struct tw_pairs_lease *l,
 	const struct tw_crypto_tkey *key, const uint8_t *block, const uint8_t *tag, uint32_t *seq,
 	const struct tw_engine_pair **pair);
@@ -184,15 +187,13 @@ tw_pairs_match(struct tw_pairs *p, struct tw_pairs_lease *l, const struct tw_cry
 	const uint8_t *block, const uint8_t *tag, uint32_t *seq,
 	const struct tw_engine_pair **match)
 {
-	const struct tw_pairs_window *w = &p->win[l->win[TW_PAIRS_IN]];
-	const uint32_t due = l->next[TW_PAIRS_IN];
-	const struct tw_engine_pair *pair = tw_pairs_at(w, due);
+	const struct tw_engine_pair *due = l->due;
 
-	if (__builtin_expect(!tw_pairs_covers(w, due) || tw_pairs_differ(pair, block, tag) != 0, 0))
+	if (__builtin_expect(due == l->due_end || tw_pairs_differ(due, block, tag) != 0, 0))
 		return tw_pairs_search(p, l, key, block, tag, seq, match);
-	*seq = due;
-	*match = pair;
-	l->next[TW_PAIRS_IN] = due + 1;
+	*seq = l->next[TW_PAIRS_IN]++;
+	*match = due;
+	l->due = due + 1;
 	return TW_PAIRS_AUTHENTIC;
 }
 
@@ -207,7 +208,18 @@ tw_pairs_verify(struct tw_pairs *p, struct tw_pairs_lease *l, const struct tw_cr
 }
 
 /** A packet that was UNKNOWN has been verified by the engine: its number tells where `in` is. */
-void tw_pairs_seen(struct tw_pairs_lease *l, uint32_t seq);
+void tw_pairs_seen(struct tw_pairs *p, struct tw_pairs_lease *l, uint32_t seq);
+
+/* Pairs of the numbers from @p seq on that stand in a row in a window; 0: none. */
+static inline unsigned
+tw_pairs_row(const struct tw_pairs_window *w, uint32_t seq)
+{
+	const unsigned left = w->hi - seq, room = TW_PAIRS_WINDOW - seq % TW_PAIRS_WINDOW;
+
+	if (!tw_pairs_covers(w, seq))
+		return 0;
+	return left < room ? left : room;
+}
 
 /** The pair to send with a number, NULL if there is none: seal the packet. */
 static inline const struct tw_engine_pair *
@@ -223,6 +235,21 @@ tw_pairs_out(const struct tw_pairs *p, const struct tw_pairs_lease *l, uint32_t 
 	return tw_pairs_at(w, seq);
 }
 
+/** The same for numbers that follow each other. @param cnt  out: pairs in a row; 0: none */
+static inline const struct tw_engine_pair *
+tw_pairs_out_row(
+	const struct tw_pairs *p, const struct tw_pairs_lease *l, uint32_t seq, unsigned *cnt)
+{
+	const struct tw_pairs_window *w = &p->win[l->win[TW_PAIRS_OUT]];
+
+	*cnt = tw_pairs_row(w, seq);
+	if (*cnt == 0) {
+		w = &p->win[l->win[TW_PAIRS_IN]];
+		*cnt = tw_pairs_row(w, seq);
+	}
+	return tw_pairs_at(w, seq);
+}
+
 /* --- filling --- */
 
 /**
@@ -233,7 +260,7 @@ tw_pairs_out(const struct tw_pairs *p, const struct tw_pairs_lease *l, uint32_t 
  * @param n    packets, 1..1024
  */
 static inline void
-tw_pairs_earn_many(struct tw_pairs *p, struct tw_pairs_lease *l, const struct tw_crypto_tkey *key,
+tw_pairs_earn(struct tw_pairs *p, struct tw_pairs_lease *l, const struct tw_crypto_tkey *key,
 	uint32_t out, unsigned n)
 {
 	const unsigned credit = l->credit + n * TW_PAIRS_CREDIT;
@@ -245,14 +272,6 @@ tw_pairs_earn_many(struct tw_pairs *p, struct tw_pairs_lease *l, const struct tw
 		return;
 	l->is_wanted = true;
 	p->want[p->want_cnt++] = (struct tw_pairs_want){.lease = l, .key = key};
-}
-
-/** The same of one packet. */
-static inline void
-tw_pairs_earn(struct tw_pairs *p, struct tw_pairs_lease *l, const struct tw_crypto_tkey *key,
-	uint32_t out)
-{
-	tw_pairs_earn_many(p, l, key, out, 1);
 }
 
 /**

@@ -111,7 +111,7 @@ note_pair(struct tw_reflect *rf, struct tw_reflect_job *job, unsigned i)
 		return;
 	lease = tw_pairs_of(rf->pairs, sess->pairs, sess);
 	if (lease != NULL)
-		tw_pairs_seen(lease, seq);
+		tw_pairs_seen(rf->pairs, lease, seq);
 	else if (last_ns != 0 && job->t2->at.time.ns - last_ns < TW_PAIRS_GAP_NS)
 		sess->pairs = tw_pairs_borrow(rf->pairs, sess, seq + 1, sess->next_seq);
 }
@@ -145,7 +145,6 @@ verify_pair(struct tw_reflect *rf, struct tw_reflect_job *job, unsigned i)
 	struct tw_refl_sess *sess = job->sess;
 	enum tw_pairs_verdict verdict;
 	struct tw_pairs_lease *lease;
-	uint32_t seq;
 
 	if (rf->pairs == NULL || sess->s.fmt->prot != TW_TST_PROT_AUTH)
 		return false;
@@ -154,9 +153,10 @@ verify_pair(struct tw_reflect *rf, struct tw_reflect_job *job, unsigned i)
 		return false;
 	job->lease = lease;
 	verdict = tw_pairs_match(rf->pairs, lease, &sess->tkey, job->payload,
-		job->payload + sess->s.fmt->req_hmac_off, &seq, &job->pair);
+		job->payload + sess->s.fmt->req_hmac_off, &job->seq, &job->pair);
 	if (__builtin_expect(verdict == TW_PAIRS_AUTHENTIC, 1)) {
-		tw_store_be32(rf->clear[i], seq); /* nothing else of the block is read */
+		/* nothing else of the block is read */
+		tw_store_be32(rf->clear[i], job->seq);
 		return true;
 	}
 	if (verdict == TW_PAIRS_UNKNOWN)
@@ -196,23 +196,32 @@ tw_reflect_verify(struct tw_reflect *rf, struct tw_reflect_job *jobs, unsigned n
 	return ok - open_burst(rf, jobs, eng_cnt);
 }
 
-/* Block and HMAC of an authenticated reply without the engine. @return false: none is known */
-static inline bool
-protect_pair(
-	const struct tw_reflect *rf, const struct tw_tst_fmt *fmt, const struct tw_reflect_job *job)
+/* Block and HMAC of a reply that has them computed already; NULL: the engine's work. */
+static inline const struct tw_engine_pair *
+reply_pair(const struct tw_reflect *rf, const struct tw_reflect_job *job)
 {
-	const struct tw_engine_pair *pair = job->pair;
-
-	if (fmt->prot != TW_TST_PROT_AUTH)
-		return false;
 	/* a pair is the same in both directions */
-	if (pair == NULL || htobe32(job->seq) != job->echo.seq_be)
-		pair = job->lease != NULL ? tw_pairs_out(rf->pairs, job->lease, job->seq) : NULL;
-	if (pair == NULL)
-		return false;
-	memcpy(job->payload, pair->block, sizeof(pair->block));
-	memcpy(job->payload + fmt->rep_hmac_off, pair->tag, sizeof(pair->tag));
-	return true;
+	if (job->pair != NULL && htobe32(job->seq) == job->echo.seq_be)
+		return job->pair;
+	return job->lease != NULL ? tw_pairs_out(rf->pairs, job->lease, job->seq) : NULL;
+}
+
+/* Its header, T3 apart. @return whether it needs no protection any more */
+static inline bool
+write_header(const struct tw_reflect *rf, const struct tw_tst_fmt *fmt, struct tw_reflect_job *job)
+{
+	const struct tw_engine_pair *pair;
+
+	if (fmt->prot == TW_TST_PROT_AUTH) {
+		pair = reply_pair(rf, job);
+		if (__builtin_expect(pair != NULL, 1)) {
+			tw_tst_write_auth_echo(job->payload, pair->block, pair->tag, job->t2->ntp,
+				&job->echo, job->ttl);
+			return true;
+		}
+	}
+	tw_tst_write_echo(fmt, job->payload, job->seq, job->t2->ntp, &job->echo, job->ttl);
+	return fmt->rep_cover == 0;
 }
 
 unsigned
@@ -231,9 +240,8 @@ tw_reflect_build(struct tw_reflect *rf, struct tw_reflect_job *jobs, unsigned n)
 		job->seq = job->sess->next_seq++;
 		job->rep_len =
 			(uint16_t)tw_tst_move_padding(fmt, job->payload, job->rx_len, job->room);
-		tw_tst_write_echo(fmt, job->payload, job->seq, job->t2->ntp, &job->echo, job->ttl);
 		job->rep_tos = tw_sess_tos(&job->sess->s);
-		job->is_sealed = fmt->rep_cover == 0 || protect_pair(rf, fmt, job);
+		job->is_sealed = write_header(rf, fmt, job);
 		rf->unsealed += !job->is_sealed;
 		ok++;
 	}
@@ -300,7 +308,7 @@ settle(struct tw_reflect *rf, const struct run *run)
 		return;
 	lease = tw_pairs_of(rf->pairs, sess->pairs, sess);
 	if (lease != NULL)
-		tw_pairs_earn_many(rf->pairs, lease, &sess->tkey, sess->next_seq, run->verified);
+		tw_pairs_earn(rf->pairs, lease, &sess->tkey, sess->next_seq, run->verified);
 }
 
 unsigned

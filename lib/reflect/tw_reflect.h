@@ -62,7 +62,7 @@ struct tw_reflect_job {
 	/* private to the phases */
 	const struct tw_pairs_lease *lease; /* pairs ahead of time; NULL: none */
 	const struct tw_engine_pair *pair;  /* what an authentic request carried; NULL: nowhere */
-	uint32_t seq;
+	uint32_t seq;   /* of a request that a pair verified; then of the reply */
 	bool is_sealed; /* nothing is left for tw_reflect_protect() */
 	struct tw_tst_echo echo;
 };

@@ -70,7 +70,7 @@ note_pair(struct tw_send *snd, const struct tw_send_sess *sess, const uint8_t *c
 	struct tw_pairs_lease *lease = send_lease(snd, sess);
 
 	if (lease != NULL)
-		tw_pairs_seen(lease, tw_load_be32(clear));
+		tw_pairs_seen(snd->pairs, lease, tw_load_be32(clear));
 }
 
 /* All that the engine has to verify, at once. */
@@ -131,7 +131,7 @@ earn(struct tw_send *snd, const struct run *run)
 	struct tw_pairs_lease *lease = send_lease(snd, sess);
 
 	if (lease != NULL)
-		tw_pairs_earn_many(snd->pairs, lease, &sess->tkey,
+		tw_pairs_earn(snd->pairs, lease, &sess->tkey,
 			(uint32_t)atomic_load_explicit(&sess->next_seq, memory_order_relaxed),
 			run->cnt);
 }

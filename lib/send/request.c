@@ -84,19 +84,39 @@ lease_for(struct tw_send *snd, struct tw_send_sess *sess, uint32_t seq)
 	return tw_pairs_of(snd->pairs, sess->pairs, sess);
 }
 
+/* Pairs that a session sends from. */
+struct source {
+	const struct tw_pairs_lease *lease; /* NULL: none */
+	const struct tw_engine_pair *pair;  /* of number `seq`, and those after it ... */
+	unsigned cnt;                       /* ... so many */
+	uint32_t seq;
+};
+
+static inline const struct tw_engine_pair *
+pair_of(const struct tw_send *snd, struct source *from, uint32_t seq)
+{
+	if (__builtin_expect(from->cnt == 0 || from->seq != seq, 0)) {
+		from->cnt = 0;
+		if (from->lease != NULL)
+			from->pair = tw_pairs_out_row(snd->pairs, from->lease, seq, &from->cnt);
+		if (from->cnt == 0)
+			return NULL;
+	}
+	from->cnt--;
+	from->seq = seq + 1;
+	return from->pair++;
+}
+
 /* Header, without T1. @return whether it is as it leaves, T1 apart */
 static inline bool
-build_header(const struct tw_send *snd, const struct tw_pairs_lease *lease,
-	const struct tw_tst_fmt *fmt, const struct tw_send_job *job)
+build_header(const struct tw_send *snd, struct source *from, const struct tw_tst_fmt *fmt,
+	const struct tw_send_job *job)
 {
-	const struct tw_engine_pair *pair;
+	const struct tw_engine_pair *pair = pair_of(snd, from, (uint32_t)job->seq);
 
-	if (lease != NULL) {
-		pair = tw_pairs_out(snd->pairs, lease, (uint32_t)job->seq);
-		if (__builtin_expect(pair != NULL, 1)) {
-			tw_tst_begin_auth_req(job->payload, pair->block, pair->tag);
-			return true;
-		}
+	if (__builtin_expect(pair != NULL, 1)) {
+		tw_tst_begin_auth_req(job->payload, pair->block, pair->tag);
+		return true;
 	}
 	tw_tst_begin_req(fmt, job->payload, (uint32_t)job->seq);
 	return fmt->req_cover == 0;
@@ -110,6 +130,7 @@ build_run(struct tw_send *snd, struct tw_send_job *jobs, unsigned i, unsigned n,
 	const struct tw_tst_fmt *fmt = sess->s.fmt;
 	const size_t head_len = fmt->req_min;
 	struct tw_pairs_lease *lease = lease_for(snd, sess, (uint32_t)jobs[i].seq);
+	struct source from = {.lease = lease};
 	uint32_t next = 0;
 	unsigned cnt = 0;
 
@@ -122,7 +143,7 @@ build_run(struct tw_send *snd, struct tw_send_job *jobs, unsigned i, unsigned n,
 			refuse_from(job, n - i);
 			continue;
 		}
-		if (!build_header(snd, lease, fmt, job))
+		if (!build_header(snd, &from, fmt, job))
 			snd->unsealed |= UINT64_C(1) << i;
 		if (sess->has_zero_padding)
 			memset(job->payload + head_len, 0, job->len - head_len);
@@ -133,7 +154,7 @@ build_run(struct tw_send *snd, struct tw_send_job *jobs, unsigned i, unsigned n,
 		cnt++;
 	}
 	if (lease != NULL && cnt > 0)
-		tw_pairs_earn_many(snd->pairs, lease, &sess->tkey, next, cnt);
+		tw_pairs_earn(snd->pairs, lease, &sess->tkey, next, cnt);
 	return i;
 }
 

@@ -75,10 +75,10 @@ arrive(struct rig *r, uint32_t seq)
 	seal(r, seq, 0);
 	verdict = verify(r, &got);
 	if (verdict == TW_PAIRS_UNKNOWN)
-		tw_pairs_seen(r->l, seq);
+		tw_pairs_seen(r->p, r->l, seq);
 	else
 		cr_assert(verdict == TW_PAIRS_AUTHENTIC && got == seq);
-	tw_pairs_earn(r->p, r->l, &r->sess->tkey, ++r->out);
+	tw_pairs_earn(r->p, r->l, &r->sess->tkey, ++r->out, 1);
 	r->packets++;
 	return verdict == TW_PAIRS_AUTHENTIC;
 }
@@ -130,6 +130,37 @@ Test(window, in_order_costs_one_pair_a_packet_for_both_directions)
 		cr_assert_leq(tw_ctr_get(&r->p->filled), r->packets + TW_PAIRS_AHEAD);
 		cr_assert_eq(r->l->win[TW_PAIRS_IN], r->l->win[TW_PAIRS_OUT]);
 	}
+}
+
+/* A row of pairs is what single look-ups find, until the window goes round or ends. */
+Test(window, rows_of_pairs_end_where_the_window_does)
+{
+	struct rig *r = rig(TW_PAIRS_WINDOW - 8, TW_PAIRS_WINDOW - 8);
+	unsigned cnt, covered = 0;
+
+	run(r, TW_PAIRS_WINDOW - 8, 4, 1);
+	for (uint32_t seq = 0; seq < 2 * TW_PAIRS_WINDOW; seq++) {
+		const struct tw_engine_pair *pair = tw_pairs_out_row(r->p, r->l, seq, &cnt);
+		uint32_t end = seq;
+
+		while (end < seq + cnt && has_out(r, end) &&
+			tw_pairs_out(r->p, r->l, end) == pair + (end - seq))
+			end++;
+		cr_assert_eq(end, seq + cnt);
+		cr_assert(end % TW_PAIRS_WINDOW == 0 || tw_pairs_out(r->p, r->l, end) == NULL);
+		covered += cnt > 0;
+	}
+	cr_assert_geq(covered, TW_PAIRS_AHEAD / 2);
+	cr_assert_not_null(tw_pairs_out(r->p, r->l, TW_PAIRS_WINDOW), "both sides of the end");
+}
+
+/* In the middle of a burst, where nothing is computed: no packet needs the engine. */
+Test(window, goes_round_within_a_burst)
+{
+	struct rig *r = rig(TW_PAIRS_WINDOW - 24, TW_PAIRS_WINDOW - 24);
+
+	run(r, TW_PAIRS_WINDOW - 24, 16, 1);
+	cr_assert_eq(run(r, TW_PAIRS_WINDOW - 8, 16, 16), 16);
 }
 
 Test(window, wraps_with_the_number)
@@ -256,7 +287,7 @@ Test(window, sessions_do_not_starve_each_other_within_a_turn)
 	other = tw_pairs_of(r->p, ref, &ref);
 	for (unsigned i = 0; i < 64; i++) {
 		arrive(r, i);
-		tw_pairs_earn(r->p, other, &r->sess->tkey, i);
+		tw_pairs_earn(r->p, other, &r->sess->tkey, i, 1);
 		refill(r);
 	}
 	cr_assert_geq(tw_pairs_of(r->p, ref, &ref)->next[TW_PAIRS_OUT], 63);

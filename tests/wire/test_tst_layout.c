@@ -76,6 +76,34 @@ Test(tst_layout, authenticated)
 	check_layout(&tw_tst_auth, secure_req, secure_rep);
 }
 
+/* One pass over the packet, whatever was there before. */
+Test(tst_layout, authenticated_reply_with_a_known_pair)
+{
+	static const char pair[] =
+		"a0a1a2a3a4a5a6a7a8a9aaabacadaeaf b0b1b2b3b4b5b6b7b8b9babbbcbdbebf";
+	static const char want_hex[] = "a0a1a2a3a4a5a6a7a8a9aaabacadaeaf"
+				       "1112131415161718 2122 000000000000"
+				       "3132333435363738 0000000000000000"
+				       "41424344 000000000000000000000000"
+				       "5152535455565758 6162 000000000000"
+				       "71 000000000000000000000000000000"
+				       "b0b1b2b3b4b5b6b7b8b9babbbcbdbebf";
+	uint8_t known[32], want[TW_TST_HEADER_MAX], got[TW_TST_HEADER_MAX + 2];
+	struct tw_tst_echo echo;
+
+	golden_unhex(pair, known, sizeof(known));
+	golden_unhex(want_hex, want, sizeof(want));
+	tw_store_be64((uint8_t *)&echo.t1_be, rep.sender_t1);
+	tw_store_be32((uint8_t *)&echo.seq_be, rep.sender_seq);
+	tw_store_be16((uint8_t *)&echo.ee_be, rep.sender_ee);
+	memset(got, 0xa5, sizeof(got));
+	/* packets are aligned to nothing */
+	tw_tst_write_auth_echo(got + 1, known, known + 16, rep.t2, &echo, rep.sender_ttl);
+	tw_tst_stamp_rep(&tw_tst_auth, got + 1, rep.t3, rep.ee);
+	cr_assert_arr_eq(got + 1, want, sizeof(want));
+	cr_assert(got[0] == 0xa5 && got[sizeof(got) - 1] == 0xa5);
+}
+
 Test(tst_layout, encrypted)
 {
 	check_layout(&tw_tst_encr, secure_req, secure_rep);
