@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "crypto_i.h"
+#include "tw_map.h"
 
 struct range {
 	uintptr_t lo, hi;
@@ -54,10 +55,10 @@ tw_crypto_hide(void *p, size_t size)
 void *
 tw_crypto_map(size_t size)
 {
-	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void *p = tw_map(size);
 	int rc;
 
-	if (p == MAP_FAILED)
+	if (p == NULL)
 		return NULL;
 	rc = tw_crypto_hide(p, size);
 	if (rc == 0)

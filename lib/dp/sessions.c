@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 
 #include "dp_i.h"
+#include "tw_map.h"
 
 #define POPULATE_MIN (1u << 20) /* a window of more than 25,000 packets */
 
@@ -104,12 +105,13 @@ tw_dp_send_new(struct tw_dp *dp, size_t mem_size, void **mem)
 
 	*mem = NULL;
 	if (mem_size > 0) {
-		/* a fast session's lcore must not wait for its pages one by one */
-		m = mmap(NULL, mem_size, PROT_READ | PROT_WRITE,
-			MAP_PRIVATE | MAP_ANONYMOUS | (mem_size > POPULATE_MIN ? MAP_POPULATE : 0),
-			-1, 0);
-		if (m == MAP_FAILED)
+		m = tw_map(mem_size);
+		if (m == NULL)
 			return NULL;
+		/* a fast session's lcore must not wait for its pages one by one; Linux before
+		 * 5.14, which does not know the advice, leaves them to who fills the memory */
+		if (mem_size > POPULATE_MIN)
+			(void)madvise(m, mem_size, MADV_POPULATE_WRITE);
 	}
 	c = ctl_take(dp, &dp->send_slab, dp->send_ctl, &rec);
 	if (c == NULL) {

@@ -23,6 +23,7 @@ QUIET = {
     "sys/devices/system/clocksource/clocksource0/current_clocksource": "tsc",
     "sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages": "256",
     "sys/kernel/mm/hugepages/hugepages-1048576kB/free_hugepages": "1",
+    "sys/kernel/mm/transparent_hugepage/enabled": "always [madvise] never",
     f"{CPU}/online": "0-3",
     f"{CPU}/isolated": "2-3",
 }
@@ -93,6 +94,8 @@ class Check(MadeUp):
                 ("note", "no SHA", {"proc/cpuinfo": "flags : aes constant_tsc nonstop_tsc"}),
                 ("warn", "2.50 %", {"proc/cpuinfo": "flags : aes hypervisor"}),
                 ("warn", "3 MiB of hugepages", {}),
+                ("warn", "transparent huge pages are off", {
+                    "sys/kernel/mm/transparent_hugepage/enabled": "always madvise [never]"}),
                 ("warn", "CPU 2 shares its core with CPU 6", {
                     f"{CPU}/cpu2/topology/thread_siblings_list": "2,6"}),
                 ("warn", "may sleep in C6", {
