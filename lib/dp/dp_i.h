@@ -196,7 +196,6 @@ struct scratch {
 	uint64_t tx_by_tsc;                   /* all handed over by then */
 	uint64_t seal_by_tsc;                 /* or the prediction */
 	uint8_t job_of[BURST];                /* job whose frame stands in tx[] */
-	uint8_t port_of[BURST];               /* index of a job's port */
 };
 
 struct __rte_cache_aligned tw_dp_lcore {

@@ -62,60 +62,76 @@ fetch_buffer(const struct rte_mbuf *m)
 	rte_prefetch0(data + 2 * TW_CACHE_LINE);
 }
 
+/* Jobs that leave by one port. */
+struct group {
+	uint8_t port_idx;
+	uint8_t first, cnt; /* in order[], and their buffers in scr->rx[] */
+};
+
+/* Most bursts are of one port. @p order: jobs, port by port. @return how many groups */
+static unsigned
+groups_make(const struct scratch *scr, unsigned n, struct group *g, uint8_t *order)
+{
+	uint64_t left = UINT64_MAX >> (64 - n);
+	unsigned cnt = 0, k = 0;
+
+	_Static_assert(BURST <= 64, "bits of left");
+	for (; left != 0; cnt++) {
+		const uint8_t port_idx = sender_of(scr->sjob[__builtin_ctzll(left)].sess)->port_idx;
+
+		g[cnt] = (struct group){.port_idx = port_idx, .first = (uint8_t)k};
+		for (uint64_t rest = left; rest != 0; rest &= rest - 1) {
+			const unsigned i = (unsigned)__builtin_ctzll(rest);
+
+			if (sender_of(scr->sjob[i].sess)->port_idx != port_idx)
+				continue;
+			order[k++] = (uint8_t)i;
+			left &= ~(UINT64_C(1) << i);
+		}
+		g[cnt].cnt = (uint8_t)(k - g[cnt].first);
+	}
+	return cnt;
+}
+
 /*
- * Buffers for the jobs of a port, from @p first on, into scr->rx[]; if they do not suffice, the
- * later jobs get none: within a session the refused ones must be the last.
+ * Buffers for the jobs of a port; if they do not suffice, the later jobs get none: within a session
+ * the refused ones must be the last.
+ * @return how many there are
  */
-static void
-buffers_take(struct tw_dp_lcore *lc, unsigned first, unsigned n)
+static unsigned
+buffers_take(struct tw_dp_lcore *lc, const struct group *g, const uint8_t *jobs)
 {
 	struct scratch *scr = lc->scr;
-	const uint8_t port_idx = scr->port_of[first];
-	const struct lc_port *lp = &lc->port[port_idx];
-	struct rte_mbuf *m[BURST];
-	unsigned cnt = 0, got = 0;
+	const struct lc_port *lp = &lc->port[g->port_idx];
+	const bool is_live = lp->port != NULL && lp->is_live;
+	struct rte_mbuf **m = &scr->rx[g->first];
+	unsigned got = 0;
 
-	for (unsigned i = first; i < n; i++) {
-		scr->job_of[cnt] = (uint8_t)i;
-		cnt += scr->port_of[i] == port_idx;
-	}
-	if (lp->port == NULL || !lp->is_live) {
-		for (unsigned k = 0; k < cnt; k++)
-			refuse(lc, &scr->sjob[scr->job_of[k]], TW_DP_CTR_SEND_TX_FULL);
-		return;
-	}
-	if (likely(rte_mempool_get_bulk(lp->port->pool, (void **)m, cnt) == 0))
-		got = cnt;
-	while (got < cnt && rte_mempool_get(lp->port->pool, (void **)&m[got]) == 0)
+	if (likely(is_live && rte_mempool_get_bulk(lp->port->pool, (void **)m, g->cnt) == 0))
+		return g->cnt;
+	while (is_live && got < g->cnt && rte_mempool_get(lp->port->pool, (void **)&m[got]) == 0)
 		got++;
-	for (unsigned k = 0; k < got; k++) {
-		rte_prefetch0(m[k]);
-		scr->rx[scr->job_of[k]] = m[k];
-	}
-	for (unsigned k = got; k < cnt; k++)
-		refuse(lc, &scr->sjob[scr->job_of[k]], TW_DP_CTR_SEND_NO_BUF);
+	for (unsigned k = got; k < g->cnt; k++)
+		refuse(lc, &scr->sjob[jobs[k]],
+			is_live ? TW_DP_CTR_SEND_NO_BUF : TW_DP_CTR_SEND_TX_FULL);
+	return got;
 }
 
 /* A buffer with the headers for each job. */
 static void
-frames_make(struct tw_dp_lcore *lc, unsigned n)
+frames_make(struct tw_dp_lcore *lc, struct group *g, const uint8_t *order)
 {
 	struct scratch *scr = lc->scr;
+	struct rte_mbuf **m = &scr->rx[g->first];
+	const uint8_t *jobs = &order[g->first];
 
-	/* a call on purpose: on CPUs with AVX-512 it also has the wide units, which the last
-	 * burst's pairs have left idle, ready again when this one's are computed */
-	memset(scr->rx, 0, n * sizeof(scr->rx[0]));
-	for (unsigned i = 0; i < n; i++)
-		scr->port_of[i] = sender_of(scr->sjob[i].sess)->port_idx;
-	for (unsigned i = 0; i < n; i++)
-		if (scr->rx[i] == NULL && !scr->sjob[i].is_refused)
-			buffers_take(lc, i, n);
-	for (unsigned i = 0; i < n; i++)
-		if (scr->rx[i] != NULL)
-			fetch_buffer(scr->rx[i]);
-	for (unsigned i = 0; i < n; i++)
-		if (scr->rx[i] != NULL)
-			frame_begin(scr->rx[i], &scr->sjob[i]);
+	g->cnt = (uint8_t)buffers_take(lc, g, jobs);
+	for (unsigned k = 0; k < g->cnt; k++)
+		rte_prefetch0(m[k]);
+	for (unsigned k = 0; k < g->cnt; k++)
+		fetch_buffer(m[k]);
+	for (unsigned k = 0; k < g->cnt; k++)
+		frame_begin(m[k], &scr->sjob[jobs[k]]);
 }
 
 /*
@@ -137,34 +153,32 @@ request_sum(const struct tw_send_job *job)
 	return cksum_add(sum, job->payload + fmt->req_min, (size_t)job->len - fmt->req_min);
 }
 
-/* Sums without T1; after protection the rest stands. */
-static void
-sums_make(struct tw_dp_lcore *lc, unsigned n)
+/*
+ * Frames of a port that are complete but for T1 into tx[], with their sums.
+ * @return how many there are
+ */
+static unsigned
+frames_take(struct tw_dp_lcore *lc, const struct group *g, const uint8_t *order)
 {
 	struct scratch *scr = lc->scr;
-	const struct tw_send_sess *sess = NULL;
-	bool has_cksum = false;
+	const bool has_cksum = !lc->port[g->port_idx].port->has_tx_udp_cksum;
+	unsigned n = 0;
 
-	for (unsigned i = 0; i < n; i++) {
-		const struct tw_send_job *job = &scr->sjob[i];
-		struct rte_mbuf *m = scr->rx[i];
+	for (unsigned k = g->first; k < (unsigned)g->first + g->cnt; k++) {
+		const struct tw_send_job *job = &scr->sjob[order[k]];
 
-		if (m == NULL)
-			continue;
 		if (unlikely(job->is_refused)) {
 			/* building or protecting failed */
 			count(lc, TW_DP_CTR_SEND_NO_BUF, 1);
-			rte_pktmbuf_free(m);
-			scr->rx[i] = NULL;
+			rte_pktmbuf_free(scr->rx[k]);
 			continue;
 		}
-		if (job->sess != sess) {
-			sess = job->sess;
-			has_cksum = !lc->port[scr->port_of[i]].port->has_tx_udp_cksum;
-		}
 		if (has_cksum)
-			scr->sum[i] = request_sum(job);
+			scr->sum[n] = request_sum(job);
+		scr->job_of[n] = order[k];
+		scr->tx[n++] = scr->rx[k];
 	}
+	return n;
 }
 
 /* T1 as it is in the sum of a datagram. */
@@ -230,7 +244,7 @@ stamp_all(struct tw_dp_lcore *lc, const struct lc_port *lp, unsigned n, struct s
 
 	for (unsigned k = 0; k < n; k++, t1 += step) {
 		struct tw_send_job *job = &scr->sjob[scr->job_of[k]];
-		uint64_t sum = scr->sum[scr->job_of[k]];
+		uint64_t sum = scr->sum[k];
 
 		if (step != 0)
 			t1_sum = sum_of(t1);
@@ -293,7 +307,7 @@ departures_predict(struct tw_dp_lcore *lc, unsigned n, struct tw_sess_stamp t1[T
 	uint32_t made = 0;
 
 	for (unsigned i = 0; i < n; i++) {
-		const struct tw_send_sess *s = lc->scr->sjob[i].sess;
+		struct tw_send_sess *s = lc->scr->sjob[i].sess;
 
 		if (s->s.fmt->prot != TW_TST_PROT_ENCR || (made & 1U << s->clock_idx) != 0)
 			continue;
@@ -301,7 +315,7 @@ departures_predict(struct tw_dp_lcore *lc, unsigned n, struct tw_sess_stamp t1[T
 			seal_tsc = rte_rdtsc();
 		made |= 1U << s->clock_idx;
 		t1[s->clock_idx] =
-			departure_sealed(lc, &lc->port[lc->scr->port_of[i]], n, seal_tsc);
+			departure_sealed(lc, &lc->port[sender_of(s)->port_idx], n, seal_tsc);
 	}
 	return seal_tsc;
 }
@@ -312,8 +326,10 @@ send_due(struct tw_dp_lcore *lc, int64_t now_ns)
 	struct scratch *scr = lc->scr;
 	struct tw_sess_stamp t1[TW_DP_CLOCKS_MAX];
 	struct stamps st = {.t1 = scr->tx_stamp, .predicted = t1};
+	struct group group[BURST];
+	uint8_t order[BURST];
 	uint64_t seal_tsc, left_tsc = 0;
-	unsigned n, k;
+	unsigned n, k, groups;
 
 	if (tw_send_next_due(lc->snd) > now_ns)
 		return 0;
@@ -322,32 +338,27 @@ send_due(struct tw_dp_lcore *lc, int64_t now_ns)
 	if (n == 0)
 		return 0;
 	phase_end(lc, PHASE_LOOKUP);
-	frames_make(lc, n);
+	/* a call on purpose: on CPUs with AVX-512 it also has the wide units, which the last
+	 * burst's pairs have left idle, ready again when this one's are computed */
+	memset(scr->sum, 0, n * sizeof(scr->sum[0]));
+	groups = groups_make(scr, n, group, order);
+	for (unsigned i = 0; i < groups; i++)
+		frames_make(lc, &group[i], order);
 	phase_end(lc, PHASE_HEADERS);
 	tw_send_build(lc->snd, scr->sjob, n);
 	phase_end(lc, PHASE_BUILD);
 	seal_tsc = departures_predict(lc, n, t1);
 	tw_send_protect(lc->snd, scr->sjob, n, t1);
 	phase_end(lc, PHASE_PROTECT);
-	sums_make(lc, n);
-	phase_end(lc, PHASE_CKSUM);
-	for (unsigned first = 0; first < n; first++) {
-		const uint8_t port_idx = scr->port_of[first];
-
-		if (scr->rx[first] == NULL)
+	for (unsigned i = 0; i < groups; i++) {
+		k = group[i].cnt != 0 ? frames_take(lc, &group[i], order) : 0;
+		phase_end(lc, PHASE_CKSUM);
+		if (k == 0)
 			continue;
-		k = 0;
-		for (unsigned i = first; i < n; i++) {
-			if (scr->rx[i] == NULL || scr->port_of[i] != port_idx)
-				continue;
-			scr->tx[k] = scr->rx[i];
-			scr->job_of[k++] = (uint8_t)i;
-			scr->rx[i] = NULL;
-		}
-		left_tsc = transmit(lc, &lc->port[port_idx], k, n, seal_tsc, &st);
+		left_tsc = transmit(lc, &lc->port[group[i].port_idx], k, n, seal_tsc, &st);
 		st.t1 += k;
+		phase_end(lc, PHASE_STAMP);
 	}
-	phase_end(lc, PHASE_STAMP);
 	if (unlikely(left_tsc == 0)) /* nothing did */
 		left_tsc = rte_rdtsc();
 	n = tw_send_finish(lc->snd, scr->sjob, n, steady_at(lc, left_tsc));
