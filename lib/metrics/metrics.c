@@ -328,10 +328,31 @@ pass_tmax(struct tw_metrics *m, struct slot *slot)
 	return false;
 }
 
+/*
+ * All packets of the block from @p seq on were answered in time: there is nothing to count about
+ * them, and the last one tells for all whether they have waited.
+ */
+static inline bool
+is_block_answered(const struct tw_metrics *m, uint64_t seq)
+{
+	return seq >= m->run_seq && seq + BLOCK <= m->run_end;
+}
+
+static inline bool
+has_block_waited(struct tw_metrics *m, uint64_t seq, const struct waited *w)
+{
+	return has_waited(m, slot_of(m, seq + BLOCK - 1), w);
+}
+
 /* What the next call will look at is far back, and in no cache. */
 static inline void
 fetch_slots(struct tw_metrics *m, uint64_t seq)
 {
+	if (is_block_answered(m, seq)) {
+		__builtin_prefetch(slot_of(m, seq + BLOCK - 1));
+		__builtin_prefetch(slot_of(m, seq + 2 * BLOCK - 1));
+		return;
+	}
 	for (unsigned i = 0; i < FETCH_AHEAD; i += TW_CACHE_LINE / sizeof(struct slot))
 		__builtin_prefetch(slot_of(m, seq + i));
 }
@@ -342,10 +363,19 @@ close_waited(struct tw_metrics *m, tw_ns now)
 {
 	const struct waited w = waited_since(m, now, m->cfg.tmax_ns + m->cfg.timeout_ns);
 
-	for (unsigned i = 0; i < EXPIRE_BUDGET && m->close_seq < m->tmax_seq; i++) {
+	for (unsigned i = 0; i < EXPIRE_BUDGET && m->close_seq < m->tmax_seq;) {
+		if (i + BLOCK <= EXPIRE_BUDGET && m->close_seq + BLOCK <= m->tmax_seq &&
+			is_block_answered(m, m->close_seq)) {
+			if (!has_block_waited(m, m->close_seq, &w))
+				break;
+			m->close_seq += BLOCK;
+			i += BLOCK;
+			continue;
+		}
 		if (!has_waited(m, slot_of(m, m->close_seq), &w))
 			break;
 		close_next(m);
+		i++;
 	}
 	if (m->close_seq != m->tmax_seq)
 		fetch_slots(m, m->close_seq);
@@ -360,12 +390,20 @@ tw_metrics_expire(struct tw_metrics *m, const struct tw_stamp *now)
 
 	tw_metrics_note_epoch(m, now);
 	w = waited_since(m, now->time, m->cfg.tmax_ns);
-	for (unsigned i = 0; i < EXPIRE_BUDGET && m->tmax_seq < m->next_seq; i++) {
+	for (unsigned i = 0; i < EXPIRE_BUDGET && m->tmax_seq < m->next_seq;) {
 		struct slot *slot = slot_of(m, m->tmax_seq);
 
+		if (i + BLOCK <= EXPIRE_BUDGET && is_block_answered(m, m->tmax_seq)) {
+			if (!has_block_waited(m, m->tmax_seq, &w))
+				break;
+			m->tmax_seq += BLOCK;
+			i += BLOCK;
+			continue;
+		}
 		if (!has_waited(m, slot, &w))
 			break;
 		are_equal &= pass_tmax(m, slot);
+		i++;
 	}
 	fetch_slots(m, m->tmax_seq);
 	if (are_equal) /* all answered: nothing to close about them */

@@ -20,6 +20,9 @@
 /* Slots are fetched so many packets before they are needed: windows are larger than caches. */
 #define FETCH_AHEAD 32U
 
+/* Packets passed at once where all of them were answered in time. */
+#define BLOCK 32U
+
 /* r is kept with this much added, so that a number below the first seen is still positive. */
 #define R_BIAS (1ULL << 32)
 
@@ -125,6 +128,9 @@ struct tw_metrics {
 	uint64_t close_seq;  /* first packet whose time has not passed, nor the session ended */
 	int64_t lost_so_far; /* Tmax passed, no reply within it */
 
+	/* packets from run_seq to below run_end were all answered in time: the newest such run */
+	uint64_t run_seq, run_end;
+
 	uint32_t epoch;             /* of the newest own stamp; 0: none yet */
 	tw_ns epoch_since;          /* its first stamp */
 	tw_ns newest;               /* its last one */
@@ -200,6 +206,15 @@ static inline struct slot *
 slot_of(struct tw_metrics *m, uint64_t seq)
 {
 	return &m->slot[seq & m->mask];
+}
+
+/** @p n packets from @p seq on were answered in time. */
+static inline void
+note_in_time(struct tw_metrics *m, uint64_t seq, unsigned n)
+{
+	if (seq != m->run_end)
+		m->run_seq = seq;
+	m->run_end = seq + n;
 }
 
 /*

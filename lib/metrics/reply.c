@@ -227,6 +227,7 @@ take_first(struct tw_metrics *m, struct match *x)
 		return TW_METRICS_C_LATE;
 	}
 	tw_ctr_inc(&m->ctr.received);
+	note_in_time(m, x->seq, 1);
 	if (slot->flags & SLOT_LOST) { /* stamped in time, read after its time */
 		slot->flags &= (uint8_t)~SLOT_LOST;
 		m->lost_so_far--;

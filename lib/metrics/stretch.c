@@ -334,6 +334,7 @@ tw_metrics_stretch_take(struct tw_metrics *m, struct batch *b, struct ends *e,
 	note_ends(m, b, e, n);
 	note_path(m, first, n);
 	note_replies(m, first, &c, n);
+	note_in_time(m, seq, n);
 	fill_slots(m, seq, first->seq, forward, reverse, &c);
 	add_pairs(m, b, seq, forward, reverse, &c, n);
 	for (unsigned k = 0; k < n; k++)

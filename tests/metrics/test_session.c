@@ -346,6 +346,42 @@ lost_at(int64_t now_ns)
 	return iv.lost_total;
 }
 
+/*
+ * Packets are passed in blocks where all were answered: one that was not is found at its time,
+ * wherever it stands, and one answered out of order or in time and read late is none.
+ */
+Test(session, runs_of_answers_hide_no_loss)
+{
+	static const uint32_t places[] = {0, 1, 30, 31, 32, 33, 62, 63, 64, 95, 96, 150};
+	static const uint32_t none = UINT32_MAX;
+	const struct tw_metrics_cfg cfg = {.tmax_ns = 100 * MS, .interval_ns = MS};
+
+	for (unsigned i = 0; i < 2 * TW_ARRAY_SIZE(places); i++) {
+		const bool is_lost = i % 2 == 0;
+		const uint32_t place = places[i / 2];
+		uint32_t behind = none; /* answered after the one that follows it */
+
+		session_start(&s, &cfg);
+		for (uint32_t k = 0; k < 400; k++) {
+			const bool is_due = is_lost && k > place + 100;
+
+			cr_assert_eq(lost_at((int64_t)k * MS), is_due, "%u of %u", k, place);
+			session_send(&s, (int64_t)k * MS);
+			if (k == place) {
+				behind = k;
+				continue;
+			}
+			session_answer(&s, k, k, (int64_t)k * MS, 100 * US, 0, 100 * US);
+			if (!is_lost && behind != none) {
+				session_answer(&s, behind, behind, (int64_t)k * MS - MS, MS, 0, MS);
+				behind = none;
+			}
+		}
+		cr_assert_eq(session_end(&s)->ctr.unanswered, is_lost);
+		session_free(&s);
+	}
+}
+
 /* Whatever the fraction of T1: seconds that round up from below included. */
 Test(session, tmax_ends_to_the_nanosecond)
 {
