@@ -66,6 +66,7 @@ struct bench_pacing {
 	uint64_t apart; /* packets that gaps touched: not in the figures */
 	int64_t max_ns, span_ns;
 	double p50_ns, apart_pct;
+	double bare_p99_ns;   /* of a loop that does nothing but keep the schedule */
 	double spinner_pct;   /* time that a spinner on this core lost to gaps */
 	double apart_max_pct; /* what may stand apart */
 };

@@ -8,7 +8,7 @@
  * Gaps stand apart (app/gaps.h): packets under way in a loop turn that took 5 us more than its
  * work, and those queued up behind them, until one leaves before the next is due. The share of
  * packets set aside may be 1.25 times the share of time that a spinner on this core loses, plus 0.5
- * points.
+ * points. The bound is what a loop that does nothing but keep the schedule is late by.
  *
  * The far end works between the turns, on this lcore: its time counts against the sender. (On a CPU
  * of its own, cache lines that change sides cost more than that.) Of every 64th request it keeps a
@@ -16,12 +16,14 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include <rte_ethdev.h>
 #include <rte_malloc.h>
 
 #include "../gaps.h"
 #include "bench.h"
+#include "tw_map.h"
 
 #define INTERVAL_NS   1000
 #define PACKETS_QUICK 100000
@@ -349,6 +351,39 @@ by_ns(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+/*
+ * What any sender is late by on this core: a loop that reads the clock and does nothing else, with
+ * the same interval and the same rule for gaps.
+ * @return p99, ns
+ */
+static double
+bare_p99(struct pacing *p)
+{
+	const uint64_t interval_tsc = (uint64_t)(p->r->b->hz / 1e9 * INTERVAL_NS);
+	const uint64_t spin_tsc = (uint64_t)(p->r->b->hz / 1e9 * SPIN_NS);
+	const uint64_t begin_tsc = rte_rdtsc();
+	uint64_t last_tsc = begin_tsc, now_tsc, due_tsc = begin_tsc;
+	bool is_behind = false;
+	uint32_t n = 0;
+
+	do {
+		now_tsc = rte_rdtsc();
+		for (; (int64_t)(now_tsc - due_tsc) >= 0; due_tsc += interval_tsc) {
+			is_behind = now_tsc - last_tsc > p->gaps->limit_tsc ||
+				    (is_behind && now_tsc - due_tsc >= interval_tsc);
+			if (!is_behind && n < p->wanted)
+				p->error_ns[n++] =
+					(int64_t)((double)(now_tsc - due_tsc) * 1e9 / p->r->b->hz);
+		}
+		last_tsc = now_tsc;
+	} while (now_tsc - begin_tsc < spin_tsc);
+	p->gaps->last_tsc = now_tsc;
+	if (n == 0)
+		return 0;
+	qsort(p->error_ns, n, sizeof(*p->error_ns), by_ns);
+	return (double)p->error_ns[n - 1 - n / 100];
+}
+
 static void
 run_once(struct pacing *p, struct bench_pacing *sum, double *p50, double *p99)
 {
@@ -371,6 +406,17 @@ run_once(struct pacing *p, struct bench_pacing *sum, double *p50, double *p99)
 	sum->max_ns = RTE_MAX(sum->max_ns, error_ns[n - 1]);
 }
 
+/* What the session writes into as it goes: all there, on as few pages as can be. */
+static void *
+pages(size_t size)
+{
+	void *p = tw_map(size);
+
+	need(p != NULL, "no memory");
+	memset(p, 0xff, size);
+	return p;
+}
+
 static struct pacing *
 pacing_new(struct bench *b, const struct bench_case *c)
 {
@@ -380,15 +426,13 @@ pacing_new(struct bench *b, const struct bench_case *c)
 	p->r = rig_new(b, c, 1);
 	p->wanted = WARM_UP + (b->opts.is_quick ? PACKETS_QUICK : PACKETS);
 	p->gaps = tw_gaps_new((uint64_t)b->hz);
-	p->sealed = malloc(p->wanted * sizeof(*p->sealed));
+	p->sealed = pages(p->wanted * sizeof(*p->sealed));
 	p->kept = calloc(p->wanted / CHECK_EVERY + 1, sizeof(struct rte_mbuf *));
-	p->seen = malloc(p->wanted * sizeof(*p->seen));
+	p->seen = pages(p->wanted * sizeof(*p->seen));
 	p->error_ns = calloc(p->wanted, sizeof(*p->error_ns));
 	p->due_ns = calloc(p->wanted, sizeof(*p->due_ns));
-	need(p->gaps != NULL && p->sealed != NULL && p->kept != NULL && p->seen != NULL &&
-			p->error_ns != NULL && p->due_ns != NULL,
+	need(p->gaps != NULL && p->kept != NULL && p->error_ns != NULL && p->due_ns != NULL,
 		"no memory");
-	memset(p->seen, 0xff, p->wanted * sizeof(*p->seen)); /* its pages are there now */
 	sealed_make(p);
 	return p;
 }
@@ -399,16 +443,20 @@ run_pacing(struct bench *b, const struct bench_case *c, struct bench_result *res
 	struct pacing *p = pacing_new(b, c);
 	const struct rte_eth_rxtx_callback *hook =
 		rte_eth_add_tx_callback(p->r->port->eth_id, 0, on_transmit, p);
-	double p50[RUNS_MAX], p99[RUNS_MAX];
-	struct bench_result median = {0};
+	double p50[RUNS_MAX], p99[RUNS_MAX], bare[RUNS_MAX];
+	struct bench_result median = {0}, bound = {0};
 
 	need(hook != NULL, "no hook in the device's transmit function");
 	for (unsigned i = 0; i < b->opts.runs; i++) {
+		bare[i] = bare_p99(p) * b->hz / 1e9;
 		run_once(p, &res->pacing, &p50[i], &p99[i]);
 		p99[i] *= b->hz / 1e9;
 	}
 	runs_sum(p99, b->opts.runs, res);
 	runs_sum(p50, b->opts.runs, &median);
+	runs_sum(bare, b->opts.runs, &bound);
+	res->bound_cyc = bound.cyc;
+	res->pacing.bare_p99_ns = bound.cyc * 1e9 / b->hz;
 	res->ns = res->ns_p99 = res->cyc * 1e9 / b->hz;
 	res->pacing.p50_ns = median.cyc;
 	res->pacing.t1_outside = p->t1_outside;
@@ -424,8 +472,8 @@ run_pacing(struct bench *b, const struct bench_case *c, struct bench_result *res
 	free(p->due_ns);
 	free(p->error_ns);
 	free(p->kept);
-	free(p->seen);
-	free(p->sealed);
+	(void)munmap(p->seen, p->wanted * sizeof(*p->seen));
+	(void)munmap(p->sealed, p->wanted * sizeof(*p->sealed));
 	free(p->gaps);
 	free(p);
 }
