@@ -161,13 +161,8 @@ add_mode(struct bench_case *out, unsigned *n, enum work w, const struct tw_tst_f
 static bool
 is_wanted(const struct bench_opts *o, const struct bench_case *c)
 {
-	if (c->work >= WORK_IO || o->filter == NULL)
-		return true; /* baselines are part of every bound */
-	if (fnmatch(o->filter, c->name, 0) == 0)
-		return true;
-	/* and the open one of the ratio */
-	return strcmp(c->name, "turnaround-open") == 0 &&
-	       fnmatch(o->filter, "turnaround-auth", 0) == 0;
+	/* baselines are part of every bound */
+	return c->work >= WORK_IO || o->filter == NULL || fnmatch(o->filter, c->name, 0) == 0;
 }
 
 unsigned

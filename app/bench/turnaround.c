@@ -12,8 +12,7 @@
 #define WARM_UP    1024
 #define IDLE_TURNS 64
 #define FRAMES     32
-
-static double turnaround_open_ns; /* for the ratio of the other modes */
+#define OPEN_FRAME 83 /* octets, as in turnaround-open */
 
 static int
 by_value(const void *a, const void *b)
@@ -63,34 +62,56 @@ some(struct rig *r, struct tw_dp_lcore *lc, double *ns)
 	rte_pktmbuf_free_bulk(m, FRAMES);
 }
 
+/* Median and p99 of ROUNDS requests, ns, on a rig of its own. */
+static double
+measure(struct bench *b, const struct bench_case *c, double *p99, struct bench_result *res)
+{
+	struct rig *r = rig_new(b, c, 1);
+	static double ns[ROUNDS];
+
+	for (unsigned i = 0; i < WARM_UP; i += FRAMES)
+		some(r, tw_dp_lcore_at(r->dp, 0), ns);
+	for (unsigned i = 0; i < ROUNDS; i += FRAMES)
+		some(r, tw_dp_lcore_at(r->dp, 0), &ns[i]);
+	rig_free(r, res);
+	qsort(ns, ROUNDS, sizeof(*ns), by_value);
+	*p99 = ns[ROUNDS - ROUNDS / 100];
+	return ns[ROUNDS / 2];
+}
+
+/*
+ * Other modes are compared with open mode run by run, each of them first by turns: what a busy host
+ * does to both is not in the ratio.
+ */
 void
 run_turnaround(struct bench *b, const struct bench_case *c, struct bench_result *res)
 {
-	struct rig *r = rig_new(b, c, 1);
-	struct tw_dp_lcore *lc = tw_dp_lcore_at(r->dp, 0);
-	double *ns = calloc(ROUNDS, sizeof(*ns)), cyc[RUNS_MAX], p99[RUNS_MAX];
+	const bool is_open = c->fmt->prot == TW_TST_PROT_OPEN;
+	double cyc[RUNS_MAX], p99[RUNS_MAX], ratio[RUNS_MAX], unused_p99;
+	struct bench_result ratios = {0}, unused = {0};
+	struct bench_case open = *c;
 
-	need(ns != NULL, "no memory");
-	for (unsigned i = 0; i < WARM_UP; i += FRAMES)
-		some(r, lc, ns);
+	open.fmt = &tw_tst_open;
+	open.frame = OPEN_FRAME;
 	for (unsigned k = 0; k < b->opts.runs; k++) {
-		for (unsigned i = 0; i < ROUNDS; i += FRAMES)
-			some(r, lc, &ns[i]);
-		qsort(ns, ROUNDS, sizeof(*ns), by_value);
-		cyc[k] = ns[ROUNDS / 2] * b->hz / 1e9;
-		p99[k] = ns[ROUNDS - ROUNDS / 100];
+		double ns, open_ns = 0;
+
+		if (!is_open && k % 2 == 0)
+			open_ns = measure(b, &open, &unused_p99, &unused);
+		ns = measure(b, c, &p99[k], res);
+		if (!is_open && k % 2 != 0)
+			open_ns = measure(b, &open, &unused_p99, &unused);
+		cyc[k] = ns * b->hz / 1e9;
+		ratio[k] = is_open ? 1 : ns / open_ns;
 	}
 	runs_sum(cyc, b->opts.runs, res);
 	qsort(p99, b->opts.runs, sizeof(*p99), by_value);
 	res->ns = res->cyc * 1e9 / b->hz;
 	res->ns_p99 = p99[b->opts.runs / 2];
 	res->packets = (uint64_t)ROUNDS * b->opts.runs;
-	if (c->fmt->prot == TW_TST_PROT_OPEN) {
-		turnaround_open_ns = res->ns;
-	} else if (turnaround_open_ns > 0) {
-		res->ratio = res->ns / turnaround_open_ns;
-		res->ratio_of = "turnaround-open";
-	}
-	free(ns);
-	rig_free(r, res);
+	if (is_open)
+		return;
+	runs_sum(ratio, b->opts.runs, &ratios);
+	res->ratio = ratios.cyc;
+	res->ratio_of = "turnaround-open";
 }
