@@ -37,31 +37,23 @@ raw_push(struct tw_dp_lcore *lc, const struct tw_send_reply *r)
 		count(lc, TW_DP_CTR_RAW_LOST, 1);
 }
 
-/* Plain buffers of one pool go back to it as they are; what is anything else, the usual way. */
-static inline void
-free_all(struct rte_mbuf **m, unsigned n)
+/*
+ * A plain buffer of this pool goes back to it as it is; any other, the usual way. One of a single
+ * segment has none after it: whether that is so would be another cache line.
+ */
+static inline bool
+is_plain(struct rte_mbuf *m, const struct rte_mempool *pool)
 {
-	struct rte_mempool *pool = m[0]->pool;
-	unsigned k = 0;
-
-	for (unsigned i = 0; i < n; i++) {
-		struct rte_mbuf *x = m[i];
-
-		if (likely(x->pool == pool && rte_mbuf_refcnt_read(x) == 1 && RTE_MBUF_DIRECT(x) &&
-			    x->next == NULL && x->nb_segs == 1))
-			m[k++] = x;
-		else
-			rte_pktmbuf_free(x);
-	}
-	if (k > 0)
-		rte_mempool_put_bulk(pool, (void **)m, k);
+	return m->pool == pool && rte_mbuf_refcnt_read(m) == 1 && RTE_MBUF_DIRECT(m) &&
+	       m->nb_segs == 1;
 }
 
 void
 collect_burst(struct tw_dp_lcore *lc, unsigned n)
 {
 	struct scratch *scr = lc->scr;
-	unsigned good = 0;
+	struct rte_mempool *pool = scr->coll[0]->m->pool;
+	unsigned good = 0, plain = 0;
 
 	for (unsigned i = 0; i < n; i++) {
 		const struct pkt *pkt = scr->coll[i];
@@ -69,7 +61,6 @@ collect_burst(struct tw_dp_lcore *lc, unsigned n)
 
 		struct tw_send_reply *r = &scr->reply[i];
 
-		rte_mbuf_prefetch_part2(pkt->m); /* freed in the end */
 		r->sess = s;
 		r->payload = pkt_payload(pkt);
 		r->rx_len = pkt->pay_len;
@@ -82,16 +73,21 @@ collect_burst(struct tw_dp_lcore *lc, unsigned n)
 	phase_end(lc, PHASE_VERIFY);
 	for (unsigned i = 0; i < n; i++) {
 		const struct tw_send_reply *r = &scr->reply[i];
+		struct rte_mbuf *m = scr->coll[i]->m;
 
 		if (r->sample != NULL && r->cls != TW_METRICS_C_NONE)
 			raw_push(lc, r);
-		scr->rx[i] = scr->coll[i]->m;
 		if (unlikely(r->drop != TW_SEND_OK))
 			count(lc, drop_ctr(r->drop), 1);
 		else
 			good++;
+		if (likely(is_plain(m, pool)))
+			scr->rx[plain++] = m;
+		else
+			rte_pktmbuf_free(m);
 	}
 	count(lc, TW_DP_CTR_COLLECTED, good);
-	free_all(scr->rx, n);
+	if (plain > 0)
+		rte_mempool_put_bulk(pool, (void **)scr->rx, plain);
 	phase_end(lc, PHASE_TX);
 }

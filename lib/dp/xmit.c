@@ -15,7 +15,8 @@
 #include "dp_i.h"
 #include "gaps.h"
 
-#define EVENTS 16
+#define EVENTS      16
+#define FETCH_AHEAD 4U /* buffers */
 
 static struct dp_sender *
 sender_of(struct tw_send_sess *s)
@@ -43,7 +44,8 @@ frame_begin(struct rte_mbuf *m, struct tw_send_job *job)
 
 	m->data_off = RTE_PKTMBUF_HEADROOM;
 	m->ol_flags = hdr->ol_flags;
-	m->tx_offload = hdr->tx_offload;
+	if (hdr->ol_flags != 0) /* else nobody reads it: a cache line less */
+		m->tx_offload = hdr->tx_offload;
 	m->pkt_len = len;
 	m->data_len = len;
 	memcpy(data, hdr->b, sizeof(hdr->b));
@@ -126,12 +128,13 @@ frames_make(struct tw_dp_lcore *lc, struct group *g, const uint8_t *order)
 	const uint8_t *jobs = &order[g->first];
 
 	g->cnt = (uint8_t)buffers_take(lc, g, jobs);
-	for (unsigned k = 0; k < g->cnt; k++)
-		rte_prefetch0(m[k]);
-	for (unsigned k = 0; k < g->cnt; k++)
+	for (unsigned k = 0; k < RTE_MIN((unsigned)g->cnt, FETCH_AHEAD); k++)
 		fetch_buffer(m[k]);
-	for (unsigned k = 0; k < g->cnt; k++)
+	for (unsigned k = 0; k < g->cnt; k++) {
+		if (k + FETCH_AHEAD < g->cnt)
+			fetch_buffer(m[k + FETCH_AHEAD]);
 		frame_begin(m[k], &scr->sjob[jobs[k]]);
+	}
 }
 
 /*

@@ -268,8 +268,9 @@ find_columns(struct columns *c, struct tw_metrics_reply *const *replies, unsigne
 	unsigned i = 0;
 
 	for (unsigned k = 0; k < n; k++) {
-		const struct tw_metrics_reply *x = replies[k];
+		struct tw_metrics_reply *x = replies[k];
 
+		x->cls = TW_METRICS_C_FIRST; /* unless the stretch is refused after all */
 		if (((t1 ^ x->t1_ntp) | (t2 ^ x->t2_ntp) | (t3 ^ x->t3_ntp)) != 0) {
 			c->times[i++] = times;
 			times = 0;
@@ -337,7 +338,5 @@ tw_metrics_stretch_take(struct tw_metrics *m, struct batch *b, struct ends *e,
 	note_in_time(m, seq, n);
 	fill_slots(m, seq, first->seq, forward, reverse, &c);
 	add_pairs(m, b, seq, forward, reverse, &c, n);
-	for (unsigned k = 0; k < n; k++)
-		replies[k]->cls = TW_METRICS_C_FIRST;
 	return true;
 }

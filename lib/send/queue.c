@@ -317,7 +317,7 @@ finish_refused(struct tw_send *snd, const struct tw_send_job *jobs, unsigned n, 
 unsigned
 tw_send_finish(struct tw_send *snd, struct tw_send_job *jobs, unsigned n, int64_t left_ns)
 {
-	unsigned sent = 0, k;
+	unsigned sent = 0, k = 0;
 
 	for (unsigned i = 0; i < n; i += k) {
 		if (jobs[i].is_refused) {
@@ -333,6 +333,10 @@ tw_send_finish(struct tw_send *snd, struct tw_send_job *jobs, unsigned n, int64_
 	}
 	if (sent < n) {
 		finish_refused(snd, jobs, n, left_ns);
+		return sent;
+	}
+	if (n > 0 && k == n) { /* one run, as mostly */
+		settle_burst(snd, jobs[0].sess, n);
 		return sent;
 	}
 	for (unsigned i = 0; i < n; i += k) {
