@@ -164,8 +164,8 @@ struct pkt {
 	uint8_t tos;
 	uint8_t key_idx; /* its place in key[] of struct scratch */
 	bool is_v6;
-	bool has_udp_sum;
-	uint64_t udp_sum; /* of UDP header and payload, as verified */
+	bool has_pad_sum;
+	uint64_t pad_sum; /* of the padding that a reply keeps, as verified */
 	struct tw_sess *sess;
 	const struct tw_sess_stamp *rx; /* arrival */
 };

@@ -80,7 +80,7 @@ plain_flow_of(const uint8_t *frame)
 
 /*
  * Checksums are verified only of packets that found a session: the kernel checks its own. The sum
- * of the datagram is kept for the reply, unless it was the device that looked.
+ * of the padding is kept for the reply, unless it was the device that looked.
  */
 /* @p addrs: out, the sum of source and destination. @return false: the IPv4 header is broken */
 static inline bool
@@ -102,24 +102,45 @@ sum_ip(const struct pkt *pkt, uint64_t *addrs)
 	return cksum_fold(cksum_carry(cksum_carry(*addrs, v), c)) == 0xffff;
 }
 
+/*
+ * Sum of the datagram. @p refl: format of a reflector's session, whose reply keeps padding and so
+ * the sum of it; NULL: a sender's.
+ */
+static inline uint64_t
+sum_udp(struct pkt *pkt, const uint8_t *udp, uint16_t udp_len, const struct tw_tst_fmt *refl)
+{
+	unsigned head, keep;
+	uint64_t rest;
+
+	if (refl == NULL || pkt->pay_len <= refl->rep_min)
+		return cksum_octets(0, udp, udp_len);
+	head = sizeof(struct rte_udp_hdr) + refl->req_min;
+	keep = (unsigned)(pkt->pay_len - refl->rep_min);
+	pkt->pad_sum = cksum_octets(0, udp + head, keep);
+	pkt->has_pad_sum = true;
+	rest = cksum_octets(0, udp + head + keep, udp_len - head - keep);
+	return cksum_carry(cksum_octets(pkt->pad_sum, udp, head),
+		((head + keep) & 1) != 0 ? cksum_odd(rest) : rest);
+}
+
 static inline enum tw_dp_ctr
-verify_cksum(struct tw_dp_lcore *lc, const struct tw_port *port, struct pkt *pkt)
+verify_cksum(struct tw_dp_lcore *lc, const struct tw_port *port, struct pkt *pkt,
+	const struct tw_tst_fmt *refl)
 {
 	const uint64_t hw = pkt->m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK;
 	const uint8_t *udp = pkt->frame + pkt->l4_off;
 	const uint16_t udp_len = (uint16_t)(sizeof(struct rte_udp_hdr) + pkt->pay_len);
-	uint64_t pseudo;
+	uint64_t pseudo, sum;
 	uint16_t field;
 
 	if (unlikely(!sum_ip(pkt, &pseudo)))
 		return TW_DP_CTR_BAD_IP_CKSUM;
 	memcpy(&field, udp + offsetof(struct rte_udp_hdr, dgram_cksum), sizeof(field));
-	pkt->has_udp_sum = false;
+	pkt->has_pad_sum = false;
 	if (hw == RTE_MBUF_F_RX_L4_CKSUM_GOOD && field != 0)
 		return TW_DP_CTR_N;
 	pseudo = cksum_carry(pseudo, cksum_pseudo(udp_len));
-	pkt->udp_sum = cksum_octets(0, udp, udp_len);
-	pkt->has_udp_sum = true;
+	sum = sum_udp(pkt, udp, udp_len, refl);
 	if (unlikely(field == 0)) {
 		if (pkt->is_v6)
 			return TW_DP_CTR_NO_UDP_CKSUM;
@@ -127,7 +148,7 @@ verify_cksum(struct tw_dp_lcore *lc, const struct tw_port *port, struct pkt *pkt
 		return TW_DP_CTR_N;
 	}
 	/* a device that says "bad" may be wrong (82599 and a checksum of zero): look again */
-	if (likely(cksum_fold(cksum_carry(pseudo, pkt->udp_sum)) == 0xffff))
+	if (likely(cksum_fold(cksum_carry(pseudo, sum)) == 0xffff))
 		return TW_DP_CTR_N;
 	/* a sender on this host left the rest to a device: its field holds the pseudo header */
 	if (port->takes_partial_cksum &&

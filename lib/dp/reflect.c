@@ -48,25 +48,52 @@ room_of(const struct lc_port *lp, const struct pkt *pkt)
 	return (uint16_t)RTE_MAX(end - at, 0);
 }
 
-/*
- * Sum of the padding of a reply, at its new place, from the verified sum of the request: what
- * stands before it goes, and the last octets, for which the longer header leaves no room.
- */
+/* Sum of the padding that a reply keeps, at its new place: taken when the request was verified. */
 static uint64_t
-padding_sum(const struct tw_tst_fmt *fmt, const struct pkt *pkt)
+padding_sum(const struct tw_tst_fmt *fmt, const struct pkt *pkt, unsigned keep)
 {
-	const unsigned hdr_len = sizeof(struct rte_udp_hdr);
-	const uint8_t *udp = pkt->frame + pkt->l4_off, *pay = udp + hdr_len;
-	const unsigned end = pkt->pay_len - (unsigned)(fmt->rep_min - fmt->req_min);
-	uint64_t cut = cksum_add(0, pay + end, pkt->pay_len - end), sum = pkt->udp_sum;
+	const uint64_t sum = pkt->has_pad_sum
+				     ? pkt->pad_sum
+				     : cksum_octets(0, pkt_payload(pkt) + fmt->req_min, keep);
 
-	if (!pkt->has_udp_sum)
-		sum = cksum_octets(0, udp, hdr_len + pkt->pay_len);
-	if ((end & 1) != 0)
-		cut = cksum_odd(cut);
-	sum = cksum_word(sum) + cksum_minus(cksum_add(0, udp, hdr_len + fmt->req_min)) +
-	      cksum_minus(cut);
 	return ((fmt->rep_min - fmt->req_min) & 1) != 0 ? cksum_odd(sum) : sum;
+}
+
+#define HEADERS_PLAIN 48 /* octets: Ethernet, IPv4, UDP, and some more */
+
+/* Down, over themselves or not: all is loaded before it is stored. */
+static inline void
+headers_copy(uint8_t *to, const uint8_t *from)
+{
+	typedef uint64_t words __attribute__((vector_size(16), aligned(1), may_alias));
+	const words *src = (const words *)(const void *)from;
+	words *dst = (words *)(void *)to;
+	const words a = src[0], b = src[1], c = src[2];
+
+	dst[0] = a;
+	dst[1] = b;
+	dst[2] = c;
+}
+
+/*
+ * A reply's header is longer than its request's. The headers below move forward into the headroom,
+ * so that much padding need not move back. @return octets that they moved
+ */
+static uint16_t
+headers_forward(const struct tw_tst_fmt *fmt, struct pkt *pkt)
+{
+	const uint16_t more = (uint16_t)(fmt->rep_min - fmt->req_min);
+	uint8_t *from = pkt->frame;
+
+	if (rte_pktmbuf_headroom(pkt->m) < more)
+		return 0;
+	pkt->m->data_off = (uint16_t)(pkt->m->data_off - more);
+	pkt->frame -= more;
+	if (likely(pkt->l4_off + sizeof(struct rte_udp_hdr) <= HEADERS_PLAIN))
+		headers_copy(pkt->frame, from);
+	else
+		memmove(pkt->frame, from, pkt->l4_off + sizeof(struct rte_udp_hdr));
+	return more;
 }
 
 /* What the device completes, and what replies of a burst need. */
@@ -82,7 +109,7 @@ jobs_make(struct tw_dp_lcore *lc, const struct lc_port *lp, unsigned n)
 		.has_udp_cksum = lp->port->has_tx_udp_cksum};
 
 	for (unsigned i = 0; i < n; i++) {
-		const struct pkt *pkt = lc->scr->refl[i];
+		struct pkt *pkt = lc->scr->refl[i];
 		const struct tw_tst_fmt *fmt = pkt->sess->fmt;
 		struct tw_reflect_job *job = &lc->scr->rjob[i];
 
@@ -94,7 +121,14 @@ jobs_make(struct tw_dp_lcore *lc, const struct lc_port *lp, unsigned n)
 		job->ttl = pkt->ttl;
 		job->tos = pkt->tos;
 		job->t2 = pkt->rx;
-		lc->scr->pad_sum[i] = pkt->pay_len > fmt->rep_min ? padding_sum(fmt, pkt) : 0;
+		job->front = 0;
+		lc->scr->pad_sum[i] = 0;
+		if (pkt->pay_len > fmt->rep_min) {
+			if (!b.has_udp_cksum)
+				lc->scr->pad_sum[i] =
+					padding_sum(fmt, pkt, pkt->pay_len - fmt->rep_min);
+			job->front = headers_forward(fmt, pkt);
+		}
 		b.is_predicted |= fmt->prot == TW_TST_PROT_ENCR;
 	}
 	return b;

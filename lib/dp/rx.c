@@ -152,7 +152,8 @@ dispatch(struct tw_dp_lcore *lc, struct lc_port *lp, unsigned n, uint64_t t2_tsc
 			key_cnt++;
 		}
 		last = e;
-		why = verify_cksum(lc, lp->port, pkt);
+		why = verify_cksum(
+			lc, lp->port, pkt, (e & ENTRY_SENDER) == 0 ? pkt->sess->fmt : NULL);
 		if (unlikely(why != TW_DP_CTR_N))
 			drop(lc, pkt->m, why);
 		else if ((e & ENTRY_SENDER) != 0)

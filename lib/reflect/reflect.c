@@ -224,6 +224,20 @@ write_header(const struct tw_reflect *rf, const struct tw_tst_fmt *fmt, struct t
 	return fmt->rep_cover == 0;
 }
 
+/* The header becomes longer: in front, if it may, and the padding stays, else the padding moves. */
+static inline void
+place(const struct tw_tst_fmt *fmt, struct tw_reflect_job *job)
+{
+	const unsigned more = (unsigned)(fmt->rep_min - fmt->req_min);
+
+	if (job->rx_len > fmt->rep_min && job->front >= more) {
+		job->payload -= more;
+		job->rep_len = job->rx_len;
+		return;
+	}
+	job->rep_len = (uint16_t)tw_tst_move_padding(fmt, job->payload, job->rx_len, job->room);
+}
+
 unsigned
 tw_reflect_build(struct tw_reflect *rf, struct tw_reflect_job *jobs, unsigned n)
 {
@@ -238,8 +252,7 @@ tw_reflect_build(struct tw_reflect *rf, struct tw_reflect_job *jobs, unsigned n)
 		if (job->drop != TW_REFL_OK || !accept(job, rf->clear[i]))
 			continue;
 		job->seq = job->sess->next_seq++;
-		job->rep_len =
-			(uint16_t)tw_tst_move_padding(fmt, job->payload, job->rx_len, job->room);
+		place(fmt, job);
 		job->rep_tos = tw_sess_tos(&job->sess->s);
 		job->is_sealed = write_header(rf, fmt, job);
 		rf->unsealed += !job->is_sealed;

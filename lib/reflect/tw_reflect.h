@@ -44,9 +44,10 @@ struct tw_pairs_lease;
 struct tw_reflect_job {
 	/* in, for tw_reflect_verify() */
 	struct tw_refl_sess *sess;
-	uint8_t *payload; /* the UDP payload, network order; the reply is built here */
+	uint8_t *payload; /* the UDP payload, network order; of the reply from _build() on */
 	uint16_t rx_len;  /* octets of the request */
-	uint16_t room;    /* octets that may be written from payload on */
+	uint16_t room;    /* octets that may be written from payload on ... */
+	uint16_t front;   /* ... and before it: a reply that has them leaves its padding in place */
 	uint8_t ttl;      /* TTL or Hop Limit of its IP header; 255 if not obtainable */
 	uint8_t tos;      /* TOS or Traffic Class octet of its IP header */
 	const struct tw_sess_stamp *t2; /* arrival; may be shared, read by all phases */
@@ -97,8 +98,9 @@ unsigned tw_reflect_verify(struct tw_reflect *rf, struct tw_reflect_job *jobs, u
 /**
  * Check Multiplier and rate; a valid packet refreshes the session's last_valid_ns (REFWAIT). Build
  * the replies in place: own Sequence Number, copies, T2, Sender TTL, padding (PROTOCOL.md
- * 4.7); sets rep_len and rep_tos. T3 and the Error Estimate are still zero. Block and HMAC are
- * there if they have been computed ahead; of the others @p rf says how many there are.
+ * 4.7); sets rep_len and rep_tos, and payload where `front` was used. T3 and the Error Estimate are
+ * still zero. Block and HMAC are there if they have been computed ahead; of the others @p rf says
+ * how many there are.
  * @return jobs to answer (drop == 0)
  */
 unsigned tw_reflect_build(struct tw_reflect *rf, struct tw_reflect_job *jobs, unsigned n);

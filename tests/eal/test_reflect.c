@@ -61,6 +61,47 @@ Test(reflect, answers_in_every_mode_family_and_tagging)
 	bed_free(b);
 }
 
+/* The frame begins so many octets into its buffer. */
+static void
+set_headroom(struct rte_mbuf *m, unsigned octets)
+{
+	memmove((uint8_t *)m->buf_addr + octets, rte_pktmbuf_mtod(m, uint8_t *), m->data_len);
+	m->data_off = (uint16_t)octets;
+}
+
+/* Headers that move forward into the headroom, and padding that has to move where there is none. */
+Test(reflect, keeps_padding_with_headroom_and_without)
+{
+	static const unsigned lens[] = {113, 255, 256, 320, 321, 700, 1398, 1399};
+	struct bed *b = bed_new(&(struct bed_cfg){0});
+
+	for (unsigned k = 0; k < FRAME_ENCAPS * CHECK_FMTS; k++) {
+		const struct tw_tst_fmt *fmt = check_fmts[k / FRAME_ENCAPS];
+		const unsigned more = (unsigned)(fmt->rep_min - fmt->req_min);
+		const unsigned rooms[] = {RTE_PKTMBUF_HEADROOM, more, more - 1, 0};
+		const struct flow f = flow_make(k % FRAME_ENCAPS, k);
+		struct tw_refl_sess *s = bed_refl(b, &f, fmt, k);
+
+		for (unsigned n = 0; n < TW_ARRAY_SIZE(lens) * TW_ARRAY_SIZE(rooms); n++) {
+			const unsigned len = lens[n / TW_ARRAY_SIZE(rooms)];
+			struct rte_mbuf *m = bed_request(b, &f, s, n, len);
+
+			for (unsigned i = fmt->req_min; i < len; i++)
+				frame_payload(m, &f)[i] = (uint8_t)(i * 7 + n);
+			frame_cksum(m, &f);
+			set_headroom(m, rooms[n % TW_ARRAY_SIZE(rooms)]);
+			bed_put(b, m);
+			bed_turns(b, 1);
+			/* the buffer is the one it came in */
+			for (unsigned i = fmt->rep_min; i < len; i++)
+				cr_assert_eq(frame_payload(m, &f)[i], (uint8_t)((i - more) * 7 + n),
+					"octet %u of %u", i, len);
+			check_one(b, &f, s, n, n, len);
+		}
+	}
+	bed_free(b);
+}
+
 Test(reflect, answers_bursts_of_mixed_sessions_in_order)
 {
 	struct bed *b = bed_new(&(struct bed_cfg){0});

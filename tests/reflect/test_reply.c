@@ -59,6 +59,50 @@ Test(reply, needs_only_the_room_it_takes)
 	}
 }
 
+/* Where octets in front may be used for all that the header is longer, and there is padding. */
+Test(reply, leaves_padding_in_place_if_it_may_begin_earlier)
+{
+	enum { AT = 100 };
+	static const unsigned lens[] = {0, 1, 27, 200, 1300}; /* octets more than rep_min */
+	struct check_refl_lcore *lc;
+	uint32_t seq = 0;
+
+	check_init();
+	lc = check_lcore(check_fast());
+	for (unsigned k = 0; k < CHECK_FMTS * TW_ARRAY_SIZE(lens) * 4; k++) {
+		const struct tw_tst_fmt *fmt = check_fmts[k % CHECK_FMTS];
+		const unsigned len = fmt->rep_min + lens[k / CHECK_FMTS % TW_ARRAY_SIZE(lens)];
+		const unsigned more = (unsigned)(fmt->rep_min - fmt->req_min);
+		const unsigned fronts[] = {0, more - 1, more, more + 5};
+		const unsigned front = fronts[k / CHECK_FMTS / TW_ARRAY_SIZE(lens)];
+		const unsigned early = len > fmt->rep_min && front >= more ? more : 0;
+		struct tw_refl_sess *sess = check_refl(fmt, 1);
+		struct tw_reflect_job *job = &lc->jobs[0];
+		uint8_t mem[AT + CHECK_ROOM];
+		struct tw_tst_rep rep;
+
+		check_job(lc, 0, sess, seq++, len);
+		memset(mem, 0xee, sizeof(mem));
+		memcpy(mem + AT, lc->sent[0], len);
+		job->payload = mem + AT;
+		job->room = (uint16_t)len;
+		job->front = (uint16_t)front;
+		cr_assert_eq(check_run(lc, 1, 0), 1);
+		cr_assert_eq(
+			job->payload - mem, AT - (ptrdiff_t)early, "%u in front of %u", front, len);
+		cr_assert_eq(job->rep_len, len);
+		cr_assert(check_open_rep(lc->ref, fmt, &sess->tkey, job->payload, len, &rep));
+		cr_assert(rep.seq == 0 && rep.sender_seq == seq - 1);
+		cr_assert_arr_eq(job->payload + fmt->rep_min, lc->sent[0] + fmt->req_min,
+			len - fmt->rep_min);
+		for (unsigned i = 0; i < sizeof(mem); i++)
+			if (i < AT - early || i >= AT + len)
+				cr_assert_eq(mem[i], 0xee, "octet %u", i);
+		check_refl_free(sess);
+	}
+	check_lcore_free(lc);
+}
+
 /* A-64, R-5357-040: one reply for every packet received. */
 Test(reply, goes_to_each_copy_of_a_duplicate_with_a_number_of_its_own)
 {
