@@ -134,7 +134,7 @@ cksum_tail(const uint8_t *p, size_t len)
 
 #define CKSUM_LONG 256 /* octets from which on vectors are faster than a chain of carries */
 
-/** Sum of many octets, a multiple of 64, in vectors where the CPU has wide ones. */
+/** Sum of CKSUM_LONG octets or more, in vectors. */
 uint64_t cksum_long(const uint8_t *p, size_t len);
 
 /* Add octets that begin at an even place of what is summed, with carries. */
@@ -143,11 +143,8 @@ cksum_octets(uint64_t sum, const uint8_t *p, size_t len)
 {
 	uint64_t v;
 
-	if (len >= CKSUM_LONG) {
-		sum = cksum_carry(sum, cksum_long(p, len & ~(size_t)63));
-		p += len & ~(size_t)63;
-		len &= 63;
-	}
+	if (len >= CKSUM_LONG)
+		return cksum_carry(sum, cksum_long(p, len));
 	for (; len >= 64; p += 64, len -= 64)
 		sum = cksum_64(sum, p);
 	if ((len & 32) != 0) {
