@@ -17,7 +17,8 @@
 
 #define ROUNDS     5
 #define ROUND_MS   200
-#define CHURN_CNT  4 /* sessions made and removed in a millisecond */
+#define CHURN_CNT  16      /* sessions made and removed at a time, ... */
+#define CHURN_NS   4000000 /* ... so often: there is no CPU for control alone here */
 #define CHURN_LIVE 512
 #define EVERY      64
 
@@ -71,7 +72,7 @@ lane_run(void *arg)
 static void *
 churn_run(void *arg)
 {
-	const struct timespec ms = {.tv_nsec = 1000000};
+	const struct timespec pause = {.tv_nsec = CHURN_NS};
 	struct tw_refl_sess *s[CHURN_LIVE] = {NULL};
 	struct churn *c = arg;
 	unsigned at = 0;
@@ -84,7 +85,7 @@ churn_run(void *arg)
 			c->made++;
 		}
 		(void)tw_dp_poll(c->r->dp);
-		nanosleep(&ms, NULL);
+		nanosleep(&pause, NULL);
 	}
 	for (unsigned i = 0; i < CHURN_LIVE; i++)
 		if (s[i] != NULL)
