@@ -3,7 +3,7 @@
 /*
  * A reflector under an attacker's packets, some of them authentic: what is answered is answered
  * within bounds, what is not stays as it came, everything is counted, numbers rise by one. A twin
- * without pairs ahead of time gives the same answers.
+ * without pairs ahead of time, but with octets to be had in front, gives the same answers.
  */
 #include "packets.h"
 #include "tw_pairs.h"
@@ -48,6 +48,40 @@ set_up(void)
 	}
 }
 
+/* Octets in front of the twin's packet: too few, enough, or none. */
+static unsigned
+front_of(const struct fuzz_packet *p)
+{
+	return (unsigned)(p->len * 7 + p->choices) % 96;
+}
+
+static uint8_t *
+twin_copy(const struct fuzz_packet *p)
+{
+	uint8_t *buf = malloc(front_of(p) + p->room);
+
+	CHECK(buf != NULL);
+	memcpy(buf + front_of(p), p->buf, p->room);
+	return buf;
+}
+
+/* The same answer, wherever it begins, within what was given. */
+static void
+check_twin(const struct tw_reflect_job *job, const struct tw_reflect_job *like,
+	const struct fuzz_packet *p, const uint8_t *buf)
+{
+	const uint8_t *end = buf + front_of(p) + p->room;
+
+	CHECK(job->drop == like->drop);
+	if (job->drop != TW_REFL_OK && job->drop != TW_REFL_DROP_TX_REFUSED) {
+		CHECK(memcmp(buf + front_of(p), p->buf, p->room) == 0);
+		return;
+	}
+	CHECK(job->rep_len == like->rep_len);
+	CHECK(job->payload >= buf && (size_t)(end - job->payload) >= job->rep_len);
+	CHECK(memcmp(job->payload, like->payload, job->rep_len) == 0);
+}
+
 /* The same burst on the twin. */
 static void
 twin_burst(const struct fuzz_packet *p, const struct tw_reflect_job *like, uint8_t *const *buf,
@@ -57,9 +91,10 @@ twin_burst(const struct fuzz_packet *p, const struct tw_reflect_job *like, uint8
 
 	for (unsigned i = 0; i < n; i++) {
 		job[i] = (struct tw_reflect_job){.sess = twin_sess[p[i].sess],
-			.payload = buf[i],
+			.payload = buf[i] + front_of(&p[i]),
 			.rx_len = (uint16_t)p[i].len,
 			.room = (uint16_t)p[i].room,
+			.front = (uint16_t)front_of(&p[i]),
 			.ttl = 1,
 			.t2 = like[i].t2};
 	}
@@ -71,10 +106,8 @@ twin_burst(const struct fuzz_packet *p, const struct tw_reflect_job *like, uint8
 		job[i].is_refused = like[i].is_refused;
 	}
 	tw_reflect_finish(&twin_rf, job, n);
-	for (unsigned i = 0; i < n; i++) {
-		CHECK(job[i].drop == like[i].drop);
-		CHECK(memcmp(buf[i], p[i].buf, p[i].room) == 0);
-	}
+	for (unsigned i = 0; i < n; i++)
+		check_twin(&job[i], &like[i], &p[i], buf[i]);
 }
 
 /* An unauthentic packet of a protected session is never answered. */
@@ -104,7 +137,7 @@ burst(struct fuzz_packet *p, unsigned n)
 	unsigned ok, sent = 0, left;
 
 	for (unsigned i = 0; i < n; i++) {
-		twin[i] = fuzz_copy(p[i].buf, p[i].room);
+		twin[i] = twin_copy(&p[i]);
 		job[i] = (struct tw_reflect_job){.sess = sess[p[i].sess],
 			.payload = p[i].buf,
 			.rx_len = (uint16_t)p[i].len,
