@@ -179,13 +179,6 @@ cksum_fold(uint64_t sum)
 	return (uint16_t)((s + (s << 16 | s >> 16)) >> 16);
 }
 
-/* What a sum takes from another, as something to add to it. */
-static inline uint64_t
-cksum_minus(uint64_t sum)
-{
-	return (uint16_t)~cksum_fold(sum);
-}
-
 /* The sum of octets that begin at an odd place instead of an even one. */
 static inline uint64_t
 cksum_odd(uint64_t sum)
