@@ -14,6 +14,11 @@
 #include "cksum.h"
 #include "dp_i.h"
 
+/* Where things stand in a plain frame. */
+#define PLAIN_SRC_OFF   (RTE_ETHER_HDR_LEN + offsetof(struct rte_ipv4_hdr, src_addr))
+#define PLAIN_DST_OFF   (RTE_ETHER_HDR_LEN + offsetof(struct rte_ipv4_hdr, dst_addr))
+#define PLAIN_PORTS_OFF (RTE_ETHER_HDR_LEN + sizeof(struct rte_ipv4_hdr))
+
 /* Untagged IPv4 without options, whole and in order: what nearly every frame is.
  * @return false: parse_frame() must look, nothing of @p pkt holds */
 static inline bool
@@ -56,8 +61,8 @@ plain_key_v4(const struct tw_port *port, const struct pkt *pkt, struct tw_sess_k
 {
 	key->scope = (uint32_t)port->idx << 24;
 	memcpy(&key->src_port_be, pkt->frame + pkt->l4_off, 2 * sizeof(key->src_port_be));
-	tw_sess_key_map_v4(key->src, pkt->frame + 26);
-	tw_sess_key_map_v4(key->dst, pkt->frame + 30);
+	tw_sess_key_map_v4(key->src, pkt->frame + PLAIN_SRC_OFF);
+	tw_sess_key_map_v4(key->dst, pkt->frame + PLAIN_DST_OFF);
 }
 
 /* What tells plain frames of one port apart: most have the key of the one before. */
@@ -73,8 +78,8 @@ plain_flow_of(const uint8_t *frame)
 {
 	struct plain_flow f = {0};
 
-	memcpy(&f.addrs, frame + 26, 8);
-	memcpy(&f.ports, frame + 34, 4);
+	memcpy(&f.addrs, frame + PLAIN_SRC_OFF, 8);
+	memcpy(&f.ports, frame + PLAIN_PORTS_OFF, 4);
 	return f;
 }
 
