@@ -1,19 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) 2026 The twampline authors */
-/*
- * Sums of long payloads. Words of 32 bits into sums of 64 need no carries, so compilers make
- * vectors of it; of the kinds compiled here the best is picked when the program is loaded.
- */
+/* Sums of long payloads, in vectors. */
 #include "cksum.h"
+#include "tw_vectors.h"
 
-#if defined(__x86_64__) && !defined(__clang__)
-#define VECTORS __attribute__((target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4")))
-#else
-#define VECTORS
-#endif
-
-/* Halves apart: no carry is lost. */
-VECTORS static uint64_t
+/* Halves of words into sums of 64 bits: no carry is lost. */
+TW_VECTORS static uint64_t
 sum_words(const struct cksum_word *word, size_t cnt)
 {
 	uint64_t low = 0, high = 0;

@@ -13,7 +13,7 @@
 
 #include "tw_base.h"
 #include "tw_metrics_hist.h"
-#include "vectors.h"
+#include "tw_vectors.h"
 
 #define LEVELS TW_METRICS_HIST_LEVELS
 #define SUB    TW_METRICS_HIST_SUB
@@ -180,7 +180,7 @@ struct places {
 };
 
 /* As bin_of(). Useless if a sample is below the anchor. */
-VECTORS static void
+TW_VECTORS static void
 find_places(struct places *restrict p, const int64_t *restrict ns, const uint32_t *restrict times,
 	unsigned n, int64_t anchor)
 {
@@ -316,7 +316,7 @@ struct signed_places {
 };
 
 /* As find_places() of the amounts: from an anchor of 0 on the border is that of the level. */
-VECTORS static void
+TW_VECTORS static void
 find_signed_places(struct signed_places *restrict p, const int64_t *restrict ns,
 	const uint32_t *restrict times, unsigned n)
 {

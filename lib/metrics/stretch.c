@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "stretch.h"
-#include "vectors.h"
+#include "tw_vectors.h"
 
 /* Flags of a packet that waits for its first reply, S apart: none. */
 #define SLOT_OPEN(flags) (((flags) & ~SLOT_SYNCED) == 0)
@@ -117,7 +117,7 @@ struct columns {
 };
 
 /* As measure() of reply.c. */
-VECTORS static void
+TW_VECTORS static void
 measure_all(struct columns *restrict c, const struct ends *restrict e, int64_t tmax_ns,
 	int64_t *restrict round_trip, int64_t *restrict net, int64_t *restrict forward,
 	int64_t *restrict reverse, int64_t *restrict residence)
