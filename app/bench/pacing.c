@@ -23,7 +23,7 @@
 
 #include "../gaps.h"
 #include "bench.h"
-#include "tw_map.h"
+#include "tw_pages.h"
 
 #define INTERVAL_NS   1000
 #define PACKETS_QUICK 100000
@@ -410,7 +410,7 @@ run_once(struct pacing *p, struct bench_pacing *sum, double *p50, double *p99)
 static void *
 pages(size_t size)
 {
-	void *p = tw_map(size);
+	void *p = tw_pages_map(size);
 
 	need(p != NULL, "no memory");
 	memset(p, 0xff, size);

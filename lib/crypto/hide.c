@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "crypto_i.h"
-#include "tw_map.h"
+#include "tw_pages.h"
 
 struct range {
 	uintptr_t lo, hi;
@@ -55,7 +55,7 @@ tw_crypto_hide(void *p, size_t size)
 void *
 tw_crypto_map(size_t size)
 {
-	void *p = tw_map(size);
+	void *p = tw_pages_map(size);
 	int rc;
 
 	if (p == NULL)

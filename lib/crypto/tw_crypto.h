@@ -85,8 +85,8 @@ void tw_crypto_free(void *p);
 void tw_crypto_wipe_free(void *p);
 
 /**
- * Whole pages, zeroed, locked, not in core dumps; 4096-aligned, or as tw_map() says. For large
- * regions: session records, engines.
+ * Whole pages, zeroed, locked, not in core dumps; 4096-aligned, or as tw_pages_map() says. For
+ * large regions: session records, engines.
  * @return NULL with errno set if memory or the lock limit does not allow it
  */
 void *tw_crypto_map(size_t size);

@@ -9,7 +9,7 @@
 #include <sys/mman.h>
 
 #include "dp_i.h"
-#include "tw_map.h"
+#include "tw_pages.h"
 
 #define POPULATE_MIN (1u << 20) /* a window of more than 25,000 packets */
 
@@ -105,7 +105,7 @@ tw_dp_send_new(struct tw_dp *dp, size_t mem_size, void **mem)
 
 	*mem = NULL;
 	if (mem_size > 0) {
-		m = tw_map(mem_size);
+		m = tw_pages_map(mem_size);
 		if (m == NULL)
 			return NULL;
 		/* a fast session's lcore must not wait for its pages one by one; Linux before

@@ -8,37 +8,26 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include <tw_crypto.h>
-
 #include "slab.h"
+#include "tw_crypto.h"
+#include "tw_pages.h"
 
-#define CHUNK_SIZE (2u << 20) /* a huge page, where the kernel gives one */
+#define CHUNK_SIZE TW_PAGES_HUGE /* where the kernel gives one */
 
 int
 slab_init(struct slab *s, size_t cell_size, uint32_t cell_cnt)
 {
 	size_t need = (size_t)cell_cnt * cell_size;
-	uint8_t *p;
 
 	*s = (struct slab){.cell_size = cell_size, .cell_cnt = cell_cnt};
-	/* one chunk more, to begin at a multiple of it */
-	s->span = (need + 2 * (size_t)CHUNK_SIZE - 1) / CHUNK_SIZE * CHUNK_SIZE;
+	s->span = (need + CHUNK_SIZE - 1) / CHUNK_SIZE * CHUNK_SIZE;
 	s->free_list = calloc(cell_cnt, sizeof(*s->free_list));
-	p = mmap(NULL, s->span + CHUNK_SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-		-1, 0);
-	if (s->free_list == NULL || p == MAP_FAILED) {
-		if (p != MAP_FAILED)
-			munmap(p, s->span + CHUNK_SIZE);
-		free(s->free_list);
-		*s = (struct slab){0};
-		return -ENOMEM;
-	}
-	s->base = (uint8_t *)(((uintptr_t)p + CHUNK_SIZE - 1) & ~(uintptr_t)(CHUNK_SIZE - 1));
-	if (s->base != p)
-		munmap(p, (size_t)(s->base - p));
-	munmap(s->base + s->span, CHUNK_SIZE - (size_t)(s->base - p));
-	(void)madvise(s->base, s->span, MADV_HUGEPAGE);
-	return 0;
+	s->base = s->free_list != NULL ? tw_pages_reserve(s->span) : NULL;
+	if (s->base != NULL)
+		return 0;
+	free(s->free_list);
+	*s = (struct slab){0};
+	return -ENOMEM;
 }
 
 void

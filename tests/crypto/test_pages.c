@@ -9,7 +9,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "tw_map.h"
+#include "tw_pages.h"
 
 static bool
 is_mapped(const uint8_t *p)
@@ -54,19 +54,19 @@ has_huge_pages(void)
 	return line[0] != '\0' && strstr(line, "[never]") == NULL;
 }
 
-Test(map, is_zeroed_and_has_exactly_the_pages_asked_for)
+Test(pages, is_zeroed_and_has_exactly_the_pages_asked_for)
 {
-	static const size_t sizes[] = {1, 4096, 4097, TW_MAP_HUGE - 1, TW_MAP_HUGE, TW_MAP_HUGE + 1,
-		3 * TW_MAP_HUGE + 5000};
+	static const size_t sizes[] = {1, 4096, 4097, TW_PAGES_HUGE - 1, TW_PAGES_HUGE,
+		TW_PAGES_HUGE + 1, 3 * TW_PAGES_HUGE + 5000};
 	const size_t page = (size_t)sysconf(_SC_PAGESIZE);
 
 	for (unsigned i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
 		const size_t size = sizes[i], span = (size + page - 1) / page * page;
-		uint8_t *p = tw_map(size);
+		uint8_t *p = tw_pages_map(size);
 		uint8_t any = 0;
 
 		cr_assert_not_null(p);
-		cr_assert_eq((uintptr_t)p % (size < TW_MAP_HUGE ? page : TW_MAP_HUGE), 0);
+		cr_assert_eq((uintptr_t)p % (size < TW_PAGES_HUGE ? page : TW_PAGES_HUGE), 0);
 		for (size_t k = 0; k < span; k++)
 			any |= p[k];
 		cr_assert_eq(any, 0);
@@ -90,7 +90,7 @@ mapped_pages(void)
 	return n;
 }
 
-Test(map, gives_back_what_alignment_cost)
+Test(pages, gives_back_what_alignment_cost)
 {
 	const long page = sysconf(_SC_PAGESIZE);
 	long before;
@@ -98,34 +98,34 @@ Test(map, gives_back_what_alignment_cost)
 
 	(void)mapped_pages(); /* what stdio wants is there */
 	before = mapped_pages();
-	p = tw_map(2 * TW_MAP_HUGE + 1);
+	p = tw_pages_map(2 * TW_PAGES_HUGE + 1);
 	cr_assert_not_null(p);
-	cr_assert_eq(mapped_pages() - before, (long)(2 * TW_MAP_HUGE) / page + 1);
-	cr_assert_eq(munmap(p, 2 * TW_MAP_HUGE + 1), 0);
+	cr_assert_eq(mapped_pages() - before, (long)(2 * TW_PAGES_HUGE) / page + 1);
+	cr_assert_eq(munmap(p, 2 * TW_PAGES_HUGE + 1), 0);
 	cr_assert_eq(mapped_pages(), before);
 }
 
-Test(map, stands_on_huge_pages_where_the_kernel_has_them)
+Test(pages, stands_on_huge_pages_where_the_kernel_has_them)
 {
-	const size_t size = 4 * TW_MAP_HUGE + 4096;
+	const size_t size = 4 * TW_PAGES_HUGE + 4096;
 	uint8_t *p;
 
 	if (!has_huge_pages())
 		cr_skip_test("transparent huge pages are off in this kernel");
-	p = tw_map(size);
+	p = tw_pages_map(size);
 	cr_assert_not_null(p);
 	memset(p, 1, size);
 	/* one that is not to be had at the moment is no fault of ours */
-	cr_assert_geq(smaps_kb(p, "AnonHugePages:"), (long)(TW_MAP_HUGE / 1024));
+	cr_assert_geq(smaps_kb(p, "AnonHugePages:"), (long)(TW_PAGES_HUGE / 1024));
 	cr_assert_eq(munmap(p, size), 0);
 }
 
-Test(map, what_cannot_be_is_told)
+Test(pages, what_cannot_be_is_told)
 {
 	errno = 0;
-	cr_assert_null(tw_map(SIZE_MAX));
+	cr_assert_null(tw_pages_map(SIZE_MAX));
 	cr_assert_eq(errno, ENOMEM);
 	errno = 0;
-	cr_assert_null(tw_map(SIZE_MAX / 4));
+	cr_assert_null(tw_pages_map(SIZE_MAX / 4));
 	cr_assert_eq(errno, ENOMEM);
 }
