@@ -86,9 +86,9 @@ mpps_of(const struct bench *b, const struct bench_result *res)
 static void
 print_pacing(const struct bench_pacing *p, double p99_ns)
 {
-	printf(" p99 %.0f ns (a bare loop %.0f ns), median %.0f ns, max %ld ns; sent %lu + skipped "
-	       "%lu = scheduled %lu, "
-	       "late %lu, T1 off %lu; %lu gaps, apart %.2f %% (spinner %.2f %%, allowed %.2f %%)",
+	printf(" p99 %.0f ns (a bare loop %.0f ns), median %.0f ns, max %ld ns; "
+	       "sent %lu + skipped %lu = scheduled %lu, late %lu, T1 off %lu; %lu gaps, apart %.2f "
+	       "%% (spinner %.2f %%, allowed %.2f %%)",
 		p99_ns, p->bare_p99_ns, p->p50_ns, p->max_ns, p->sent, p->skipped, p->scheduled,
 		p->late, p->t1_outside, p->gaps, p->apart_pct, p->spinner_pct, p->apart_max_pct);
 }
@@ -168,10 +168,9 @@ json_budget(const struct bench_case *c, const struct bench_result *res)
 static void
 json_pacing(const struct bench_pacing *p, double p99_ns)
 {
-	printf(",\"p50_ns\":%.1f,\"p99_ns\":%.1f,\"bare_p99_ns\":%.1f,\"max_ns\":%ld,\"scheduled\":"
-	       "%lu,"
-	       "\"sent\":%lu,\"skipped\":%lu,\"late\":%lu,\"t1_outside\":%lu,\"gaps\":%lu,"
-	       "\"apart\":%lu,"
+	printf(",\"p50_ns\":%.1f,\"p99_ns\":%.1f,\"bare_p99_ns\":%.1f,\"max_ns\":%ld,"
+	       "\"scheduled\":%lu,\"sent\":%lu,\"skipped\":%lu,\"late\":%lu,"
+	       "\"t1_outside\":%lu,\"gaps\":%lu,\"apart\":%lu,"
 	       "\"apart_pct\":%.3f,\"spinner_pct\":%.3f,\"apart_max_pct\":%.3f",
 		p->p50_ns, p99_ns, p->bare_p99_ns, p->max_ns, p->scheduled, p->sent, p->skipped,
 		p->late, p->t1_outside, p->gaps, p->apart, p->apart_pct, p->spinner_pct,

@@ -338,10 +338,15 @@ is_block_answered(const struct tw_metrics *m, uint64_t seq)
 	return seq >= m->run_seq && seq + BLOCK <= m->run_end;
 }
 
-static inline bool
-has_block_waited(struct tw_metrics *m, uint64_t seq, const struct waited *w)
+/* Packets from @p seq on, below @p end, that have waited: none, one by itself, or a block. */
+static inline unsigned
+waited_from(
+	struct tw_metrics *m, uint64_t seq, uint64_t end, unsigned budget, const struct waited *w)
 {
-	return has_waited(m, slot_of(m, seq + BLOCK - 1), w);
+	const unsigned n =
+		budget >= BLOCK && end - seq >= BLOCK && is_block_answered(m, seq) ? BLOCK : 1;
+
+	return has_waited(m, slot_of(m, seq + n - 1), w) ? n : 0;
 }
 
 /* What the next call will look at is far back, and in no cache. */
@@ -363,19 +368,14 @@ close_waited(struct tw_metrics *m, tw_ns now)
 {
 	const struct waited w = waited_since(m, now, m->cfg.tmax_ns + m->cfg.timeout_ns);
 
-	for (unsigned i = 0; i < EXPIRE_BUDGET && m->close_seq < m->tmax_seq;) {
-		if (i + BLOCK <= EXPIRE_BUDGET && m->close_seq + BLOCK <= m->tmax_seq &&
-			is_block_answered(m, m->close_seq)) {
-			if (!has_block_waited(m, m->close_seq, &w))
-				break;
-			m->close_seq += BLOCK;
-			i += BLOCK;
-			continue;
-		}
-		if (!has_waited(m, slot_of(m, m->close_seq), &w))
+	for (unsigned i = 0, n; i < EXPIRE_BUDGET && m->close_seq < m->tmax_seq; i += n) {
+		n = waited_from(m, m->close_seq, m->tmax_seq, EXPIRE_BUDGET - i, &w);
+		if (n == 0)
 			break;
-		close_next(m);
-		i++;
+		if (n == 1)
+			close_next(m);
+		else
+			m->close_seq += n;
 	}
 	if (m->close_seq != m->tmax_seq)
 		fetch_slots(m, m->close_seq);
@@ -390,20 +390,14 @@ tw_metrics_expire(struct tw_metrics *m, const struct tw_stamp *now)
 
 	tw_metrics_note_epoch(m, now);
 	w = waited_since(m, now->time, m->cfg.tmax_ns);
-	for (unsigned i = 0; i < EXPIRE_BUDGET && m->tmax_seq < m->next_seq;) {
-		struct slot *slot = slot_of(m, m->tmax_seq);
-
-		if (i + BLOCK <= EXPIRE_BUDGET && is_block_answered(m, m->tmax_seq)) {
-			if (!has_block_waited(m, m->tmax_seq, &w))
-				break;
-			m->tmax_seq += BLOCK;
-			i += BLOCK;
-			continue;
-		}
-		if (!has_waited(m, slot, &w))
+	for (unsigned i = 0, n; i < EXPIRE_BUDGET && m->tmax_seq < m->next_seq; i += n) {
+		n = waited_from(m, m->tmax_seq, m->next_seq, EXPIRE_BUDGET - i, &w);
+		if (n == 0)
 			break;
-		are_equal &= pass_tmax(m, slot);
-		i++;
+		if (n == 1)
+			are_equal &= pass_tmax(m, slot_of(m, m->tmax_seq));
+		else
+			m->tmax_seq += n;
 	}
 	fetch_slots(m, m->tmax_seq);
 	if (are_equal) /* all answered: nothing to close about them */

@@ -221,21 +221,10 @@ tw_pairs_row(const struct tw_pairs_window *w, uint32_t seq)
 	return left < room ? left : room;
 }
 
-/** The pair to send with a number, NULL if there is none: seal the packet. */
-static inline const struct tw_engine_pair *
-tw_pairs_out(const struct tw_pairs *p, const struct tw_pairs_lease *l, uint32_t seq)
-{
-	const struct tw_pairs_window *w = &p->win[l->win[TW_PAIRS_OUT]];
-
-	if (!tw_pairs_covers(w, seq)) {
-		w = &p->win[l->win[TW_PAIRS_IN]];
-		if (!tw_pairs_covers(w, seq))
-			return NULL;
-	}
-	return tw_pairs_at(w, seq);
-}
-
-/** The same for numbers that follow each other. @param cnt  out: pairs in a row; 0: none */
+/**
+ * Pairs to send with numbers from @p seq on that follow each other.
+ * @param cnt  out: how many there are in a row; 0: none
+ */
 static inline const struct tw_engine_pair *
 tw_pairs_out_row(
 	const struct tw_pairs *p, const struct tw_pairs_lease *l, uint32_t seq, unsigned *cnt)
@@ -248,6 +237,16 @@ tw_pairs_out_row(
 		*cnt = tw_pairs_row(w, seq);
 	}
 	return tw_pairs_at(w, seq);
+}
+
+/** The pair to send with a number, NULL if there is none: seal the packet. */
+static inline const struct tw_engine_pair *
+tw_pairs_out(const struct tw_pairs *p, const struct tw_pairs_lease *l, uint32_t seq)
+{
+	unsigned cnt;
+	const struct tw_engine_pair *pair = tw_pairs_out_row(p, l, seq, &cnt);
+
+	return cnt != 0 ? pair : NULL;
 }
 
 /* --- filling --- */
