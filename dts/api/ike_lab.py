@@ -2,8 +2,6 @@
 # Copyright (c) 2026 The twampline authors
 """One appliance between the independent peer and a stub of an IKE daemon: fixtures and steps."""
 
-import time
-
 import pytest
 
 from dts.api import ike_stub, peer, rig
@@ -36,13 +34,6 @@ def stub(lab, daemon):
     daemon.open()
     daemon.forget()
     known(lab, 0)
-
-
-def until(what, patience=30):
-    """Ask again until it holds: `what` makes a call."""
-    deadline = time.monotonic() + patience
-    while not what():
-        assert time.monotonic() < deadline, what
 
 
 def known(lab, count):

@@ -8,6 +8,7 @@ appliances sit on different CPUs; everything sleeps when idle, since CPUs are sh
 
 import contextlib
 import dataclasses
+import time
 
 from dts.api import appliance, peer, vlans
 from dts.framework import bed as beds
@@ -133,6 +134,13 @@ def memif_pair(bed, settings=(), stack=(), before=None):
     wait_link(pair.near, "net0")
     wait_link(pair.far, "net0")
     return pair
+
+
+def until(what, patience=30):
+    """Ask again until it holds: `what` makes a call."""
+    deadline = time.monotonic() + patience
+    while not what():
+        assert time.monotonic() < deadline, what
 
 
 def wait_link(app, port, patience=20):

@@ -9,7 +9,7 @@ import pytest
 
 from dts.api import ike_stub, ippm, peer, rig
 from dts.api.ike_lab import (  # noqa: F401  (fixtures are used by name)
-    daemon, FAST, ike_server, known, lab, lost, measure, MODES, NEAR, refusal, sa_up, stub, until)
+    daemon, FAST, ike_server, known, lab, lost, measure, MODES, NEAR, refusal, sa_up, stub)
 from dts.api.ike_stub import Sa
 
 
@@ -144,7 +144,7 @@ def test_missing_for_many(lab, stub):
     with ike_server(lab, sa) as there:
         ids = [lab.box.call("test.start", host=NEAR, count=5, ike=True, **FAST)["id"]
                for _ in range(5)]
-        until(lambda: all(lab.box.call("test.show", id=n)["state"] in ("done", "failed")
+        rig.until(lambda: all(lab.box.call("test.show", id=n)["state"] in ("done", "failed")
                           for n in ids))
     shown = [lab.box.call("test.show", id=n) for n in ids]
     assert [(t["received"], t["spi_i"]) for t in shown] == [(5, sa.spis[:8].hex())] * 5

@@ -7,7 +7,7 @@ import dataclasses
 
 import pytest
 
-from dts.api import appliance, charon, ike_lab, ike_rig, peer, rig
+from dts.api import appliance, charon, ike_rig, peer, rig
 from dts.api.ike_steps import FAST, attach, established, known, loses_nothing, measure, spis_of
 
 GATE, SERVER = "10.91.0.254", "10.91.0.2"
@@ -178,7 +178,7 @@ def test_move(moving):
                                      "interval_ns": 1_000_000, "tmax_ns": 1_000_000_000})
         conn.event("test.started")
         duo.near.netns.sh("ip route add 10.77.0.2/32 dev eth0 src 10.77.0.11")
-        ike_lab.until(lambda: remote_of(pair.far) == {"10.77.0.11"})
+        rig.until(lambda: remote_of(pair.far) == {"10.77.0.11"})
         report = pair.near.result(conn.answer(call)["id"])
     loses_nothing(report, 1500)
     assert report.only.fields["sender_addr"] == "10.77.0.1" and spis_of(report) == spis

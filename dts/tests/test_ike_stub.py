@@ -14,7 +14,7 @@ from dts.api import ike_stub, ippm, peer, rig
 from dts.api.exchange import Exchange
 from dts.api.ike_lab import (  # noqa: F401  (fixtures are used by name)
     accept_of, counters, daemon, FAST, known, lab, lines_with, lost, measure, MODES, NEAR,
-    NEAR6, refusal, sa_up, set_up, stub, until)
+    NEAR6, refusal, sa_up, set_up, stub)
 from dts.api.ike_stub import Sa
 
 
@@ -234,7 +234,7 @@ def test_deleted_while_deriving(lab, stub):
         client.read_greeting()
         client.stream.send(struct.pack("!I80s", peer.AUTHENTICATED | peer.IKEV2, sa.spis) + bytes(80))
     with lab.box.connect() as conn:
-        until(lambda: conn.call("server.show")["key_derivations"] > 0)
+        rig.until(lambda: conn.call("server.show")["key_derivations"] > 0)
     stub.down(sa)
     got = []
     for client in clients:
@@ -359,7 +359,7 @@ def test_flood(lab, stub):
         stub.connecting(Sa("192.0.2.6"))
         stub.send(ippm.request(999, bytes(8)))
     known(lab, 50)
-    until(lambda: lab.box.call("ike.status")["counters"]["sa_not_taken"]
+    rig.until(lambda: lab.box.call("ike.status")["counters"]["sa_not_taken"]
           - before["sa_not_taken"] >= 2951)
     assert accept_of(lab, good) == 0
     lab.box.call("config.set", key="ike_sas_max", value="10000")
@@ -409,7 +409,7 @@ def test_socket_of_another(lab, daemon):
     since = len(lab.box.log)
     daemon.uid = 0
     daemon.open()
-    until(lambda: lab.box.call("ike.status")["reason"] == os.strerror(13))
+    rig.until(lambda: lab.box.call("ike.status")["reason"] == os.strerror(13))
     daemon.uid = uid
     assert "must belong to the user" in lab.box.log[since:]
     assert daemon.path in lab.box.log[since:]

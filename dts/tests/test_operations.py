@@ -14,7 +14,6 @@ import subprocess
 import pytest
 
 from dts.api import appliance, rig, rpc
-from dts.api.ike_lab import until
 
 FAST = {"mode": "open", "interval_ns": 2_000_000, "tmax_ns": 500_000_000,
         "timeout_ns": 200_000_000}
@@ -392,7 +391,7 @@ def test_clean_end(bed, how):
                 assert app.stop(signal.Signals[how]) == 0, app.log
         assert not leftovers(bed, netns, app)
     # others start and end meanwhile: their pages are whose they are a moment later
-    until(lambda: lost_hugepages() <= 0)
+    rig.until(lambda: lost_hugepages() <= 0)
 
 
 def test_killed(bed):
